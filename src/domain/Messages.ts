@@ -1,0 +1,65 @@
+import * as Schema from "effect/Schema"
+import { BoardStamp, Scores, UserId } from "./Score.ts"
+
+/** Redis key that holds the newest board. From the brief. */
+export const BOARD_KEY = "leaderboard:top10"
+
+/** Redis channel on which a new board is published. From the brief. */
+export const BOARD_CHANNEL = "leaderboard:updated"
+
+/** How long the key lives unless it is renewed. From the brief: "TTL 1 minute". */
+export const BOARD_TTL_SECONDS = 60
+
+/** The `type` of the only message this system acts on. */
+export const INCREMENT_TYPE = "score.increment"
+
+/** What an increment puts on the queue: exactly these fields, in this order. */
+export interface IncrementMessage {
+  readonly userId: UserId
+  readonly email: string
+}
+
+/** The body of one SQS message, byte for byte as in the brief. */
+export const encodeIncrement = (message: IncrementMessage): string =>
+  JSON.stringify({ userId: message.userId, email: message.email, type: INCREMENT_TYPE })
+
+/**
+ * The part of a queue message that decides what happens to it. Only `type` is read: the worker shows the
+ * truth of PostgreSQL, so nothing else in a message can change a board.
+ */
+export const QueueMessage = Schema.fromJsonString(Schema.Struct({ type: Schema.String }))
+
+/**
+ * A board as it travels through Redis (key and channel): `scores` as in the brief, and the stamp beside it.
+ * A value without the stamp was written by another tool; it is valid and shown, but never newer than a
+ * stamped one.
+ */
+export const BoardUpdate = Schema.Struct({
+  scores: Scores,
+  epoch: Schema.optionalKey(BoardStamp.fields.epoch),
+  version: Schema.optionalKey(BoardStamp.fields.version),
+  committedAt: Schema.optionalKey(BoardStamp.fields.committedAt),
+})
+export type BoardUpdate = typeof BoardUpdate.Type
+
+/** `BoardUpdate` from and to JSON text. */
+export const BoardUpdateJson = Schema.fromJsonString(BoardUpdate)
+
+/** What the public sees, over HTTP and on the socket: `{"scores":[…]}` and nothing else. */
+export const PublicBoard = Schema.Struct({ scores: Scores })
+export type PublicBoard = typeof PublicBoard.Type
+
+/** The one text of a board for every viewer; fields in the order of the brief. */
+export const encodePublicBoard = (scores: Scores): string =>
+  JSON.stringify({ scores: scores.map(({ email, score }) => ({ email, score })) })
+
+/**
+ * Whether `next` may take the place of `current` in front of a viewer. Another epoch always may; within one
+ * epoch only a larger version. An unstamped board may replace, and be replaced by, any other.
+ */
+export const supersedes = (next: BoardUpdate, current: BoardUpdate): boolean =>
+  next.epoch === undefined ||
+  next.version === undefined ||
+  current.epoch !== next.epoch ||
+  current.version === undefined ||
+  next.version > current.version

@@ -1,0 +1,43 @@
+import * as Schema from "effect/Schema"
+
+/** How many places the board has. From the brief: "the top 10 users". */
+export const BOARD_SIZE = 10
+
+/** The identity provider's `sub`: opaque, never shown to other users. */
+export const UserId = Schema.NonEmptyString.pipe(Schema.brand("UserId"))
+export type UserId = typeof UserId.Type
+
+/** A count that JSON carries without loss: 0 to 2^53 - 1, never -0. */
+const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
+
+/** One place on the board, exactly the two fields of the public contract. */
+export const Score = Schema.Struct({
+  /** Shown as it is: no pattern is checked, an address is data. */
+  email: Schema.String,
+  /** Points, one per counted increment. */
+  score: Count,
+})
+export type Score = typeof Score.Type
+
+/**
+ * Best scores, highest first; equal scores in the order in which they were reached, then by user id.
+ * At most `BOARD_SIZE` entries.
+ */
+export const Scores = Schema.Array(Score).check(Schema.isMaxLength(BOARD_SIZE))
+export type Scores = typeof Scores.Type
+
+/** Which state of the truth a board shows. */
+export const BoardStamp = Schema.Struct({
+  /** Random id of the data's lifetime: a restore or a rebuild draws a new one. */
+  epoch: Schema.NonEmptyString,
+  /** Grows with every change of any score or name within one epoch; equal versions mean equal boards. */
+  version: Count,
+  /** When the newest change in this board was made, in milliseconds since 1970. */
+  committedAt: Count,
+})
+export type BoardStamp = typeof BoardStamp.Type
+
+/** A board as PostgreSQL gives it: always stamped. */
+export interface Board extends BoardStamp {
+  readonly scores: Scores
+}
