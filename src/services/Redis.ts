@@ -1,8 +1,15 @@
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
+import { BOARD_KEY } from "../domain/Messages.ts"
+import { describeRedisError, openConnection } from "./RedisConnection.ts"
+import { makeRedisMemory } from "./RedisMemory.ts"
+import { defineWriteBoard, runWriteBoard } from "./RedisScript.ts"
+import { subscribeBoard } from "./RedisSubscription.ts"
+import { redisConfig } from "./RedisUrl.ts"
 
 /** Redis refused, or did not answer in time. `cause` is for the log, never for a client. */
 export class RedisFailure extends Schema.TaggedError<RedisFailure>()("RedisFailure", {
@@ -31,10 +38,23 @@ export type BoardNotification =
   /** The text that was published. */
   | { readonly _tag: "Published"; readonly json: string }
 
+/** One round trip; its failure says what happened and carries nothing that was sent. */
+const request = <A>(operation: RedisFailure["operation"], send: () => Promise<A>) =>
+  Effect.tryPromise({
+    try: send,
+    catch: (error) => new RedisFailure({ operation, cause: new Error(describeRedisError(error)) }),
+  }).pipe(Effect.withSpan(`Redis.${operation}`, { kind: "client" }))
+
+const isWrongType = (error: unknown): boolean =>
+  error instanceof Error && error.message.startsWith("WRONGTYPE")
+
 export class Redis extends Context.Service<
   Redis,
   {
-    /** The text under the board's key, none when there is none. Fails within the command time limit. */
+    /**
+     * The text under the board's key, none when there is none. A key of the wrong type counts as none, since
+     * the next write replaces it. Fails at once when Redis is known to be away, else within 600 ms.
+     */
     readonly readBoard: Effect.Effect<Option.Option<string>, RedisFailure>
 
     /**
@@ -54,4 +74,37 @@ export class Redis extends Context.Service<
     /** Succeeds when Redis answers. */
     readonly ping: Effect.Effect<void, RedisFailure>
   }
->()("scoreboard/services/Redis") {}
+>()("scoreboard/services/Redis") {
+  /** What `layer` reads. */
+  static readonly config = redisConfig
+
+  /**
+   * A Redis server at `REDIS_URL`. A bad or missing URL fails; a Redis that is away does not: every command
+   * fails until it is back, and the connections come back by themselves.
+   */
+  static readonly layer = Layer.effect(
+    Redis,
+    Effect.gen(function* () {
+      const url = yield* Redis.config.url
+      const [commands, subscriber] = yield* Effect.all(
+        [openConnection("commands", url), openConnection("subscriber", url)],
+        { concurrency: 2 },
+      )
+      defineWriteBoard(commands)
+      return Redis.of({
+        readBoard: request("readBoard", () =>
+          commands.get(BOARD_KEY).catch((error: unknown) => {
+            if (isWrongType(error)) return null
+            throw error
+          }),
+        ).pipe(Effect.map(Option.fromNullOr)),
+        writeBoard: (board) => request("writeBoard", () => runWriteBoard(commands, board)),
+        notifications: yield* subscribeBoard(subscriber),
+        ping: Effect.asVoid(request("ping", () => commands.ping())),
+      })
+    }),
+  )
+
+  /** Redis in this process: the same rules, for one process and for tests. */
+  static readonly layerMemory = Layer.sync(Redis, () => makeRedisMemory({ board: undefined }))
+}
