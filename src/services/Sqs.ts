@@ -1,6 +1,18 @@
+import {
+  DeleteMessageBatchCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+} from "@aws-sdk/client-sqs"
+import type { BatchResultErrorEntry } from "@aws-sdk/client-sqs"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { fromMessage, makeSqsClient, sqsConfig, toEntry } from "./SqsClient.ts"
+import { makeMemory } from "./SqsMemory.ts"
+import type { MemoryQueueOptions } from "./SqsMemory.ts"
 
 /** The most messages that one SendMessageBatch, ReceiveMessage or DeleteMessageBatch takes: a limit of SQS. */
 export const SQS_BATCH_SIZE = 10
@@ -14,7 +26,10 @@ export class SqsFailure extends Schema.TaggedError<SqsFailure>()("SqsFailure", {
   cause: Schema.Defect(),
 }) {}
 
-/** A message to send. Attributes travel as string MessageAttributes beside the body. */
+/**
+ * A message to send. Attributes travel as string MessageAttributes beside the body: at most 10, none empty. All
+ * bodies and attributes of one call together may have 1 MiB, a limit of SQS; ten of ours have about 4 KiB.
+ */
 export interface OutgoingMessage {
   readonly body: string
   readonly attributes: Readonly<Record<string, string>>
@@ -30,6 +45,105 @@ export interface ReceivedMessage {
   readonly receiveCount: number
 }
 
+/** One send, delete or check, the SDK's second attempt included: what a caller waits for a mute SQS. */
+const CALL_LIMIT = Duration.seconds(3)
+
+/** What a receive may take beyond its wait: an answer that began at the last moment still arrives. */
+const RECEIVE_MARGIN = Duration.seconds(5)
+
+/** A parser quotes the text it stumbled over, and a message's text must not come into a log. */
+const withoutText = (cause: unknown) =>
+  cause instanceof SyntaxError ? new Error("The answer of SQS is not the JSON it should be") : cause
+
+/** Runs one call within a time limit; the limit and an interruption both abort it at once. */
+const limited = <A>(
+  operation: SqsFailure["operation"],
+  limit: Duration.Duration,
+  call: (options: { readonly abortSignal: AbortSignal }) => Promise<A>,
+): Effect.Effect<A, SqsFailure> =>
+  Effect.tryPromise({
+    try: (abortSignal) => call({ abortSignal }),
+    catch: (cause) => new SqsFailure({ operation, cause: withoutText(cause) }),
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: limit,
+      orElse: () => {
+        const cause = new Error(`SQS did not answer within ${Duration.format(limit)}`)
+        return Effect.fail(new SqsFailure({ operation, cause }))
+      },
+    }),
+  )
+
+/** A refusal by the sender's fault comes again at every try, so someone has to know. Bodies are not logged. */
+const logSenderFaults = (
+  operation: SqsFailure["operation"],
+  failed: ReadonlyArray<BatchResultErrorEntry> | undefined,
+) => {
+  const codes = failed?.flatMap((entry) => (entry.SenderFault ? [entry.Code] : [])) ?? []
+  if (codes.length === 0) return Effect.void
+  return Effect.logError("SQS refuses messages for a fault of the sender").pipe(
+    Effect.annotateLogs({ operation, messages: codes.length, codes: [...new Set(codes)].join(" ") }),
+  )
+}
+
+const makeClientQueue = Effect.fnUntraced(function* (waitSeconds: number) {
+  const { client, QueueUrl } = yield* makeSqsClient
+  const receiveLimit = Duration.sum(Duration.seconds(waitSeconds), RECEIVE_MARGIN)
+  const receiveCommand = {
+    QueueUrl,
+    MaxNumberOfMessages: SQS_BATCH_SIZE,
+    WaitTimeSeconds: waitSeconds,
+    MessageAttributeNames: ["All"],
+    MessageSystemAttributeNames: ["ApproximateReceiveCount" as const],
+  }
+
+  const service: Sqs["Service"] = {
+    send: Effect.fn("Sqs.send")(function* (messages) {
+      const command = new SendMessageBatchCommand({ QueueUrl, Entries: messages.map(toEntry) })
+      const output = yield* limited("send", CALL_LIMIT, (options) => client.send(command, options))
+      yield* logSenderFaults("send", output.Failed)
+      const accepted = new Set(output.Successful?.map((entry) => entry.Id))
+      return messages.flatMap((_, index) => (accepted.has(String(index)) ? [] : [index]))
+    }),
+    receive: limited("receive", receiveLimit, async (options) => {
+      const output = await client.send(new ReceiveMessageCommand(receiveCommand), options)
+      return output.Messages?.map(fromMessage) ?? []
+    }),
+    delete: Effect.fn("Sqs.delete")(function* (receipts) {
+      const Entries = receipts.map((ReceiptHandle, index) => ({ Id: String(index), ReceiptHandle }))
+      const command = new DeleteMessageBatchCommand({ QueueUrl, Entries })
+      const output = yield* limited("delete", CALL_LIMIT, (options) => client.send(command, options))
+      yield* logSenderFaults("delete", output.Failed)
+      const deleted = new Set(output.Successful?.map((entry) => entry.Id))
+      return receipts.filter((_, index) => !deleted.has(String(index)))
+    }),
+    check: limited("check", CALL_LIMIT, (options) =>
+      client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["QueueArn"] }), options),
+    ).pipe(Effect.asVoid),
+  }
+  return service
+})
+
+/** No entries need no call; more than SQS takes is a mistake in this program and dies. */
+const oneBatch =
+  <A, B>(
+    operation: string,
+    call: (entries: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<B>, SqsFailure>,
+  ) =>
+  (entries: ReadonlyArray<A>): Effect.Effect<ReadonlyArray<B>, SqsFailure> => {
+    if (entries.length === 0) return Effect.succeed([])
+    if (entries.length <= SQS_BATCH_SIZE) return call(entries)
+    return Effect.die(
+      new RangeError(`Sqs.${operation} takes at most ${SQS_BATCH_SIZE} entries, not ${entries.length}`),
+    )
+  }
+
+const withBatchLimits = (service: Sqs["Service"]): Sqs["Service"] => ({
+  ...service,
+  send: oneBatch("send", service.send),
+  delete: oneBatch("delete", service.delete),
+})
+
 export class Sqs extends Context.Service<
   Sqs,
   {
@@ -41,7 +155,8 @@ export class Sqs extends Context.Service<
 
     /**
      * Waits up to `SQS_WAIT_SECONDS` for messages and gives up to `SQS_BATCH_SIZE` of them, or none.
-     * Interruption aborts the call at once.
+     * Interruption aborts the call at once; what SQS gave to an aborted call comes again after the visibility
+     * timeout.
      */
     readonly receive: Effect.Effect<ReadonlyArray<ReceivedMessage>, SqsFailure>
 
@@ -54,4 +169,26 @@ export class Sqs extends Context.Service<
     /** Succeeds when the queue answers. */
     readonly check: Effect.Effect<void, SqsFailure>
   }
->()("scoreboard/services/Sqs") {}
+>()("scoreboard/services/Sqs") {
+  static readonly config = sqsConfig
+
+  /**
+   * A queue of SQS, or of anything that speaks its protocol. Reads SQS_QUEUE_URL, AWS_REGION and the optional
+   * AWS_ENDPOINT_URL_SQS; SQS itself need not answer for the layer to be built.
+   */
+  static readonly layerWith = (options: { readonly waitSeconds: number }) =>
+    Layer.effect(Sqs, Effect.map(makeClientQueue(options.waitSeconds), withBatchLimits))
+
+  /** `layerWith` the longest wait. */
+  static readonly layer = this.layerWith({ waitSeconds: SQS_WAIT_SECONDS })
+
+  /** A queue in this process, emptied with it, under the rules of SQS. */
+  static readonly layerMemoryWith = (options: Partial<MemoryQueueOptions>) =>
+    Layer.effect(
+      Sqs,
+      Effect.map(makeMemory(options), (queue) => withBatchLimits(queue.service)),
+    )
+
+  /** `layerMemoryWith` the defaults of `MemoryQueueOptions`. */
+  static readonly layerMemory = this.layerMemoryWith({})
+}
