@@ -1,0 +1,51 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as DataDirectory from "./EmbeddedPostgresDirectory.ts"
+import * as Programs from "./EmbeddedPostgresPrograms.ts"
+import * as Server from "./EmbeddedPostgresServer.ts"
+
+export { EmbeddedPostgresFailure } from "./EmbeddedPostgresFailure.ts"
+
+/** Where and how to run the server. */
+export interface EmbeddedPostgresOptions {
+  /** Made if it is missing. One process at a time may use it. */
+  readonly dataDir: string
+  /** Default: a free one, another with every start. */
+  readonly port?: number
+  /** PostgreSQL settings by name, over those of `EmbeddedPostgresServer.ts`. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+/** A PostgreSQL server that belongs to this process: installed by npm, started and stopped with its scope. */
+export class EmbeddedPostgres extends Context.Service<
+  EmbeddedPostgres,
+  {
+    /** The connection string of the database, password included. Only this machine can connect. */
+    readonly url: Redacted.Redacted
+  }
+>()("scoreboard/services/EmbeddedPostgres") {
+  /**
+   * Makes the cluster on the first start, takes over from a process that was killed, and gives the server once
+   * it takes connections. Fails with one line that names the directory when another process uses it, when
+   * another major version made it, or when PostgreSQL cannot run here. The end of the scope stops the server
+   * (fast shutdown, then harder) and waits for that.
+   */
+  static readonly start = Effect.fn("EmbeddedPostgres.start")(function* (options: EmbeddedPostgresOptions) {
+    const settings = options.settings ?? {}
+    const directory = yield* DataDirectory.own(options.dataDir)
+    const programs = yield* Programs.find(directory.path)
+    yield* Server.stopLeftover(directory)
+    const password = yield* DataDirectory.ensureCluster(directory, programs, {
+      sync: settings["fsync"] !== "off",
+    })
+    const port = yield* Server.startIn(directory, programs, { port: options.port, settings })
+    const url = `postgresql://${DataDirectory.POSTGRES_USER}:${Redacted.value(password)}@127.0.0.1:${port}/${DataDirectory.POSTGRES_DATABASE}`
+    return EmbeddedPostgres.of({ url: Redacted.make(url) })
+  })
+
+  /** The server as a layer: it lives as long as whatever is built on it. */
+  static readonly layer = (options: EmbeddedPostgresOptions) =>
+    Layer.effect(EmbeddedPostgres, EmbeddedPostgres.start(options))
+}

@@ -1,0 +1,83 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
+import * as Scope from "effect/Scope"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import type * as SqlError from "effect/sql/SqlError"
+import { EmbeddedPostgres, type EmbeddedPostgresFailure } from "../../src/services/EmbeddedPostgres.ts"
+
+/** A PostgreSQL 18 cluster of a test or a benchmark: real, empty, gone with its scope. */
+export interface PostgresEngine {
+  /** The database `scoreboard`, empty at first. The same over `stop` and `start`. */
+  readonly url: Redacted.Redacted
+  /** Makes another empty database and gives its connection string; only while the server runs. */
+  readonly freshDatabase: Effect.Effect<Redacted.Redacted, SqlError.SqlError>
+  /** Stops the server, so that connections are refused; without effect when it is stopped. */
+  readonly stop: Effect.Effect<void>
+  /** Starts it again on the same port with the same data; without effect when it runs. */
+  readonly start: Effect.Effect<void, EmbeddedPostgresFailure>
+}
+
+/** A test does not outlive a power failure: no waiting for the disk. */
+const FAST_SETTINGS = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
+
+/**
+ * Starts a cluster in a temporary folder, through the code of `npm start`. One per test file, with a
+ * `freshDatabase` per test, is about right: it takes a second. `settings` replace the fast ones of tests: a
+ * benchmark passes `{}` for a server that writes to the disk before it answers.
+ */
+export const make = Effect.fnUntraced(function* (
+  options: { readonly settings?: Readonly<Record<string, string>> } = {},
+) {
+  const settings = options.settings ?? FAST_SETTINGS
+  const dataDir = yield* Effect.acquireRelease(
+    Effect.promise(() => mkdtemp(join(tmpdir(), "scoreboard-postgres-"))),
+    (path) => Effect.promise(() => rm(path, { recursive: true, force: true })),
+  )
+  let running: Scope.Closeable | undefined
+
+  const startOn = (port: number | undefined) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { url } = yield* EmbeddedPostgres.start({
+        dataDir,
+        settings,
+        ...(port === undefined ? {} : { port }),
+      }).pipe(
+        Scope.provide(scope),
+        Effect.provideService(References.MinimumLogLevel, "Warn"),
+        Effect.onError(() => Scope.close(scope, Exit.void)),
+      )
+      running = scope
+      return url
+    })
+
+  const stop = Effect.suspend(() => {
+    const scope = running
+    running = undefined
+    return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
+  })
+
+  const url = yield* Effect.acquireRelease(startOn(undefined), () => stop, { interruptible: true })
+  const port = Number(new URL(Redacted.value(url)).port)
+  const start = Effect.suspend(() => (running === undefined ? Effect.asVoid(startOn(port)) : Effect.void))
+
+  let databases = 0
+  const freshDatabase = Effect.gen(function* () {
+    const sql = yield* PgClient.make({ url, maxConnections: 1 })
+    databases += 1
+    const name = `fresh_${databases}`
+    yield* sql`CREATE DATABASE ${sql(name)}`
+    const fresh = new URL(Redacted.value(url))
+    fresh.pathname = name
+    return Redacted.make(fresh.href)
+  }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
+
+  const engine: PostgresEngine = { url, freshDatabase, stop, start }
+  return engine
+})
