@@ -1,0 +1,148 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import { createServer, type IncomingMessage, type Server } from "node:http"
+import type { Duplex } from "node:stream"
+import { admit, endRaw, MAX_HEADER_BYTES, refuseMalformed } from "./ListenerEdge.ts"
+
+/** The port could not be opened: taken, forbidden, or no such address on this machine. */
+export class ListenFailure extends Schema.TaggedError<ListenFailure>()("ListenFailure", {
+  host: Schema.String,
+  port: Schema.Int,
+  cause: Schema.Defect(),
+}) {}
+
+/** The number of a port to listen on: 0 = a free one, which the log names. */
+export const ListenPort = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
+
+/** Time for all headers to arrive: a slow sender holds one socket, nothing else. */
+const HEADERS_TIMEOUT_MILLIS = 10_000
+
+/** Time for a whole request to arrive; bodies are 16 KiB at the most. */
+const REQUEST_TIMEOUT_MILLIS = 15_000
+
+/** Longer than the 60 s after which common load balancers drop an idle connection, so that they close first. */
+const KEEP_ALIVE_TIMEOUT_MILLIS = 65_000
+
+/** A connection that was busy when the server closed is idle soon after; looked for this often. */
+const CLOSE_IDLE_EVERY = "50 millis"
+
+/** What becomes of a request to upgrade: taken over (undefined), or refused with this status. */
+export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => UpgradeRefusal | undefined
+
+/** The answer to an upgrade that is not taken; `headers` are whole lines. */
+export interface UpgradeRefusal {
+  readonly status: number
+  readonly title: string
+  readonly headers?: ReadonlyArray<string>
+}
+
+export interface ServeOptions {
+  readonly host: string
+  /** 0 = a free one, which the result names. */
+  readonly port: number
+  /** The finished application: every route, every error already an answer. */
+  readonly app: Effect.Effect<
+    HttpServerResponse.HttpServerResponse,
+    never,
+    HttpServerRequest.HttpServerRequest | Scope.Scope
+  >
+  /** Takes over the connection, or gives the status with which the upgrade is refused. Absent = none is taken. */
+  readonly upgrade?: Upgrade
+  /** The label of a request in the metrics: one of few, whatever is asked for. */
+  readonly routeOf: (method: string, path: string) => string
+}
+
+/** An open port. Closing the scope it was opened in drains it. */
+export interface Listening {
+  readonly port: number
+  /**
+   * Stops accepting connections and waits until the requests in flight are answered, at most
+   * `SHUTDOWN_TIMEOUT`; then cuts what is left. Idempotent.
+   */
+  readonly drain: Effect.Effect<void>
+}
+
+export class Listener extends Context.Service<
+  Listener,
+  {
+    /** How long a drain may take in all. */
+    readonly shutdownTimeout: Duration.Duration
+    serve(options: ServeOptions): Effect.Effect<Listening, ListenFailure, Scope.Scope>
+  }
+>()("scoreboard/services/Listener") {
+  static readonly config = {
+    shutdownTimeout: Config.Duration("SHUTDOWN_TIMEOUT").pipe(Config.withDefault(Duration.seconds(10))),
+  }
+
+  static readonly layer = Layer.effect(
+    Listener,
+    Effect.map(Listener.config.shutdownTimeout, (shutdownTimeout) =>
+      Listener.of({ shutdownTimeout, serve: (options) => serve(options, shutdownTimeout) }),
+    ),
+  )
+}
+
+const serve = Effect.fnUntraced(function* (options: ServeOptions, shutdownTimeout: Duration.Duration) {
+  const scope = yield* Effect.scope
+  // Made before the server, so closed after it: requests in flight are answered, not interrupted.
+  const requests = yield* Scope.fork(scope)
+  const context = yield* Effect.context<never>()
+  const handle = yield* NodeHttpServer.makeHandler(options.app, { scope: requests })
+
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MILLIS,
+    requestTimeout: REQUEST_TIMEOUT_MILLIS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MILLIS,
+  })
+  server.on("request", (request, response) => {
+    if (admit(request, response, options.routeOf, context)) handle(request, response)
+  })
+  server.on("clientError", refuseMalformed)
+  const { upgrade } = options
+  if (upgrade !== undefined) {
+    server.on("upgrade", (request, socket, head) => {
+      const refusal = upgrade(request, socket, head)
+      if (refusal !== undefined) endRaw(socket, refusal.status, refusal.title, refusal.headers)
+    })
+  }
+
+  const drain = yield* Effect.cached(close(server, shutdownTimeout))
+  yield* Scope.addFinalizer(scope, drain)
+  yield* listen(server, options.host, options.port)
+  const address = server.address()
+  return { port: typeof address === "object" && address !== null ? address.port : options.port, drain }
+})
+
+const listen = (server: Server, host: string, port: number) =>
+  Effect.callback<void, ListenFailure>((resume) => {
+    const onError = (cause: Error) => resume(Effect.fail(new ListenFailure({ host, port, cause })))
+    server.once("error", onError)
+    server.listen({ host, port }, () => {
+      server.off("error", onError)
+      resume(Effect.void)
+    })
+  })
+
+const close = (server: Server, limit: Duration.Duration) => {
+  const closed = Effect.callback<void>((resume) => {
+    if (!server.listening) return resume(Effect.void)
+    server.close(() => resume(Effect.void))
+  })
+  const closeIdle = Effect.sync(() => server.closeIdleConnections()).pipe(
+    Effect.delay(CLOSE_IDLE_EVERY),
+    Effect.forever,
+  )
+  return Effect.raceFirst(closed, closeIdle).pipe(
+    Effect.timeoutOption(limit),
+    Effect.andThen(Effect.sync(() => server.closeAllConnections())),
+  )
+}

@@ -1,0 +1,183 @@
+import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Schedule from "effect/Schedule"
+import type { IncomingMessage } from "node:http"
+import type { Duplex } from "node:stream"
+import { WebSocketServer } from "ws"
+import { textFrame, Viewer } from "./SocketHubViewer.ts"
+
+/** Clients send nothing but control frames; more than this closes the connection (1009). */
+const MAX_MESSAGE_BYTES = 1024
+
+/** A ping this often; a viewer that let two of them pass unanswered is gone. */
+const PING_EVERY = "20 seconds"
+
+/** Sockets written to before other work gets its turn: 500 writes take about 6 ms. */
+const SOCKETS_PER_TURN = 500
+
+/** Closes of a drain are spread by this much each, so that clients do not return as one wave. */
+const DRAIN_MILLIS_PER_SOCKET = 1
+
+/** How long closed viewers have to answer the close frame before they are cut. */
+const CLOSE_GRACE = Duration.seconds(1)
+
+const connected = Metric.gauge("websocket_connections", { description: "Open sockets." })
+const accepted = Metric.counter("websocket_accepted_total", {
+  description: "Sockets opened.",
+  incremental: true,
+})
+const refusals = Metric.counter("websocket_refused_total", {
+  description: "Upgrades refused, by reason.",
+  incremental: true,
+})
+const cut = Metric.counter("websocket_cut_total", {
+  description: "Sockets cut, by reason.",
+  incremental: true,
+})
+const broadcasts = Metric.counter("websocket_broadcasts_total", {
+  description: "Boards sent to every socket.",
+  incremental: true,
+})
+
+/** Why an upgrade is refused: `status` and `title` are the HTTP answer. */
+export interface Refusal {
+  readonly status: number
+  readonly title: string
+  readonly headers: ReadonlyArray<string>
+}
+
+export class SocketHub extends Context.Service<
+  SocketHub,
+  {
+    /**
+     * Takes over an upgraded connection and sends it the newest text at once; or refuses it: this process is
+     * full or draining (503), or the address has too many sockets (429).
+     */
+    accept(request: IncomingMessage, socket: Duplex, head: Buffer): Refusal | undefined
+
+    /**
+     * Sends a text to every socket and keeps it for newcomers. One frame is encoded for all; a socket that has
+     * not read the last one gets only the newest when it has. Never waits for a socket.
+     */
+    broadcast(text: string): Effect.Effect<void>
+
+    /** How many sockets are open. */
+    readonly connections: Effect.Effect<number>
+
+    /**
+     * Refuses newcomers and closes every socket with 1012 (service restart), spread over at most `window`; cuts
+     * those that do not answer. Idempotent.
+     */
+    drain(window: Duration.Duration): Effect.Effect<void>
+  }
+>()("scoreboard/services/SocketHub") {
+  static readonly config = {
+    maxConnections: Config.Int("WEBSOCKET_MAX_CONNECTIONS").pipe(Config.withDefault(20_000)),
+    maxPerAddress: Config.Int("WEBSOCKET_MAX_PER_ADDRESS").pipe(Config.withDefault(200)),
+  }
+
+  static readonly layer = Layer.effect(
+    SocketHub,
+    Effect.flatMap(Config.all(SocketHub.config), (limits) => make(limits)),
+  )
+}
+
+const RETRY_AFTER = ["Retry-After: 5"]
+const DRAINING: Refusal = { status: 503, title: "Service Unavailable", headers: RETRY_AFTER }
+const TOO_MANY: Refusal = { status: 429, title: "Too Many Requests", headers: RETRY_AFTER }
+
+const make = Effect.fnUntraced(function* (limits: {
+  readonly maxConnections: number
+  readonly maxPerAddress: number
+}) {
+  const context = yield* Effect.context<never>()
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: MAX_MESSAGE_BYTES,
+  })
+  const viewers = new Set<Viewer>()
+  const perAddress = new Map<string, number>()
+  let newest: Buffer | undefined
+  let draining = false
+
+  const refuse = (reason: string, refusal: Refusal) => {
+    Metric.withAttributes(refusals, { reason }).updateUnsafe(1, context)
+    return refusal
+  }
+  const lose = (reason: string) => Metric.withAttributes(cut, { reason }).updateUnsafe(1, context)
+
+  const accept = (request: IncomingMessage, socket: Duplex, head: Buffer): Refusal | undefined => {
+    const address = request.socket.remoteAddress ?? ""
+    if (draining) return refuse("draining", DRAINING)
+    if (viewers.size >= limits.maxConnections) return refuse("full", DRAINING)
+    if ((perAddress.get(address) ?? 0) >= limits.maxPerAddress) return refuse("address", TOO_MANY)
+    server.handleUpgrade(request, socket, head, (ws) => {
+      const viewer = new Viewer(ws, socket, () => newest, lose)
+      viewers.add(viewer)
+      perAddress.set(address, (perAddress.get(address) ?? 0) + 1)
+      accepted.updateUnsafe(1, context)
+      connected.updateUnsafe(viewers.size, context)
+      ws.once("close", () => {
+        viewers.delete(viewer)
+        const left = (perAddress.get(address) ?? 1) - 1
+        if (left === 0) perAddress.delete(address)
+        else perAddress.set(address, left)
+        connected.updateUnsafe(viewers.size, context)
+      })
+      viewer.sendNewest()
+    })
+    return undefined
+  }
+
+  // A broadcast that a newer one overtakes stops: its successor goes to everybody anyway.
+  const broadcast = Effect.fnUntraced(function* (text: string) {
+    const frame = textFrame(text)
+    newest = frame
+    broadcasts.updateUnsafe(1, context)
+    let turn = 0
+    for (const viewer of viewers) {
+      if (newest !== frame) return
+      viewer.sendNewest()
+      if (++turn % SOCKETS_PER_TURN === 0) yield* Effect.yieldNow
+    }
+  })
+
+  const ping = Effect.sync(() => {
+    for (const viewer of viewers) viewer.ping()
+  })
+  yield* Effect.forkScoped(Effect.repeat(ping, Schedule.spaced(PING_EVERY)))
+
+  const drain = Effect.fnUntraced(function* (window: Duration.Duration) {
+    draining = true
+    const count = viewers.size
+    const spread = Math.min(Duration.toMillis(window), count * DRAIN_MILLIS_PER_SOCKET)
+    const started = yield* Clock.currentTimeMillis
+    let closed = 0
+    for (const viewer of viewers) {
+      viewer.close()
+      closed++
+      const ahead = (spread * closed) / Math.max(1, count) - ((yield* Clock.currentTimeMillis) - started)
+      if (ahead > 5) yield* Effect.sleep(ahead)
+    }
+    yield* Effect.sleep("10 millis").pipe(
+      Effect.repeat({ while: () => viewers.size > 0 }),
+      Effect.timeoutOption(CLOSE_GRACE),
+    )
+    for (const viewer of viewers) viewer.cut("drain")
+  })
+  yield* Effect.addFinalizer(() => drain(Duration.zero))
+
+  return SocketHub.of({
+    accept,
+    broadcast,
+    connections: Effect.sync(() => viewers.size),
+    drain,
+  })
+})
