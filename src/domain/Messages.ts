@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import { BoardStamp, Scores, UserId } from "./Score.ts"
+import { BoardStamp, Scores, type UserId } from "./Score.ts"
 
 /** Redis key that holds the newest board. From the brief. */
 export const BOARD_KEY = "leaderboard:top10"

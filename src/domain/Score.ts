@@ -8,7 +8,7 @@ export const UserId = Schema.NonEmptyString.pipe(Schema.brand("UserId"))
 export type UserId = typeof UserId.Type
 
 /** A count that JSON carries without loss: 0 to 2^53 - 1, never -0. */
-const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
+export const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 
 /** One place on the board, exactly the two fields of the public contract. */
 export const Score = Schema.Struct({

@@ -8,7 +8,7 @@ import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { Forbidden, InvalidCredentials, TooManyRequests, Unauthorized, Unavailable } from "./Errors.ts"
 import { PublicBoard } from "./Messages.ts"
-import type { UserId } from "./Score.ts"
+import { Count, type UserId } from "./Score.ts"
 
 /** Who sent the request, as the verified access token says. */
 export interface Caller {
@@ -52,7 +52,59 @@ const login = HttpApiEndpoint.post("login", "/auth/login", {
   }),
 )
 
+/** The most history entries of one page. */
+export const HISTORY_PAGE = 100
+
+/** A point in a player's history; opaque to clients, who get it as `next`. */
+const Cursor = Schema.String.check(Schema.isPattern(/^[1-9][0-9]{0,18}$/))
+
+const HistoryEntry = Schema.Struct({
+  id: Cursor,
+  /** When it was committed: ISO 8601, UTC. */
+  at: Schema.String,
+  /** What was added: 1 for an increment. */
+  amount: Schema.Int,
+  /** The player's score after it. */
+  score: Count,
+})
+
+/** A page of a player's history, newest first, and the score as it is now. */
+const History = Schema.Struct({
+  score: Count,
+  entries: Schema.Array(HistoryEntry),
+  /** `after` of the next page; null on the last one. */
+  next: Schema.NullOr(Cursor),
+})
+
+const history = HttpApiEndpoint.get("history", "/me/history", {
+  query: {
+    after: Schema.optionalKey(Cursor),
+    limit: Schema.optionalKey(
+      Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: HISTORY_PAGE })),
+    ),
+  },
+  success: History,
+  error: [Unauthorized.response, Unavailable.response],
+})
+  .middleware(Authorization)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "The caller's action history",
+      description:
+        "Every change of the caller's score, newest first; the amounts of all pages sum to the score. " +
+        "`after` = the `next` of the page before.",
+    }),
+  )
+
+/** 1 to 255 visible ASCII characters. */
+const IdempotencyKey = Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,255}$/))
+
 const increment = HttpApiEndpoint.post("increment", "/increment", {
+  headers: {
+    "idempotency-key": Schema.optionalKey(
+      IdempotencyKey.annotate({ description: "A repeat under the same key within 24 hours counts nothing" }),
+    ),
+  },
   success: Schema.Struct({ message: Schema.Literal("Score incremented") }),
   error: [Forbidden, Unauthorized.response, Unavailable.response],
 })
@@ -77,7 +129,7 @@ const top = HttpApiEndpoint.get("top", "/", { success: PublicBoard }).annotateMe
   }),
 )
 
-class UsersGroup extends HttpApiGroup.make("users").add(login).prefix("/users") {}
+class UsersGroup extends HttpApiGroup.make("users").add(login, history).prefix("/users") {}
 class ScoresGroup extends HttpApiGroup.make("scores").add(increment).prefix("/scores") {}
 class BoardGroup extends HttpApiGroup.make("board").add(top).prefix("/scores") {}
 

@@ -1,0 +1,46 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Api, apiSettings } from "./programs/Api.ts"
+import { DEMO_USERS, Greeting } from "./programs/Greeting.ts"
+import { launch, teardown } from "./programs/Startup.ts"
+import { WorkerPrograms } from "./programs/WorkerProcess.ts"
+import { Cognito } from "./services/Cognito.ts"
+import { EmbeddedPostgres } from "./services/EmbeddedPostgres.ts"
+import { Listener } from "./services/Listener.ts"
+import { ProcessMetrics } from "./services/ProcessMetrics.ts"
+import { Redis } from "./services/Redis.ts"
+import { SocketHub } from "./services/SocketHub.ts"
+import { Sql } from "./services/Sql.ts"
+import { Sqs } from "./services/Sqs.ts"
+import { Telemetry, telemetryConfig } from "./services/Telemetry.ts"
+
+/** On a laptop nobody else is let in. */
+const HOST = "127.0.0.1"
+
+/** Scores, accounts and keys are kept here over a restart; deleting it starts anew. */
+const DATA = ".data"
+
+const Database = Layer.unwrap(
+  Effect.map(EmbeddedPostgres, ({ url }) =>
+    Layer.merge(Sql.layerFrom(url), PgClient.layer({ url, maxConnections: 2 })),
+  ),
+).pipe(Layer.provide(EmbeddedPostgres.layer({ dataDir: `${DATA}/postgres` })))
+
+const Services = Layer.mergeAll(
+  Cognito.layerLocal({ dataDir: DATA, users: DEMO_USERS }),
+  Redis.layerMemory,
+  Sqs.layerMemory,
+  SocketHub.layer,
+  Listener.layer,
+  ProcessMetrics.layer,
+  NodeHttpServer.layerHttpServices,
+).pipe(Layer.provideMerge(Database))
+
+launch({
+  app: Layer.merge(Greeting.pipe(Layer.provide(Api(HOST))), WorkerPrograms).pipe(Layer.provide(Services)),
+  telemetry: Telemetry,
+  settings: [telemetryConfig, ...apiSettings(HOST)],
+}).pipe(NodeRuntime.runMain({ disableErrorReporting: true, teardown }))

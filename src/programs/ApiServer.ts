@@ -1,0 +1,107 @@
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as ByteSize from "effect/ByteSize"
+import * as Layer from "effect/Layer"
+import { HandledApi, ScoreboardApi } from "../domain/ScoreboardApi.ts"
+import { Listener, ListenPort, type Upgrade } from "../services/Listener.ts"
+import { MAX_BODY_BYTES, pathOf } from "../services/ListenerEdge.ts"
+import { SocketHub } from "../services/SocketHub.ts"
+import { AuthorizationLayer } from "./Authorization.ts"
+import { Health } from "./Health.ts"
+import { Page } from "./Page.ts"
+import { blank, type Paths, withProblems } from "./Problems.ts"
+import { BoardRoute, ScoresHandlers } from "./ScoresHandlers.ts"
+import { ScoresSocket, SOCKET_PATH } from "./ScoresSocket.ts"
+import { UsersHandlers } from "./UsersHandlers.ts"
+
+const openApi = OpenApi.fromApi(ScoreboardApi)
+const OPENAPI_PATH = "/openapi.json"
+const DOCS_PATH = "/docs"
+
+/** Every path there is. */
+const paths: Paths = new Map([
+  ...Object.entries(openApi.paths).map(([path, item]): [string, ReadonlyArray<string>] => [
+    path,
+    Object.keys(item).flatMap((method) => (method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()])),
+  ]),
+  ...["/", DOCS_PATH, OPENAPI_PATH, SOCKET_PATH].map((path): [string, ReadonlyArray<string>] => [
+    path,
+    ["GET", "HEAD"],
+  ]),
+])
+
+const routeOf = (_method: string, path: string): string =>
+  paths.has(path) ? path : path.startsWith("/assets/") ? "/assets/*" : "other"
+
+/** The table of contents: every route of the public port. */
+const Routes = Layer.mergeAll(
+  HttpApiBuilder.layer(HandledApi).pipe(
+    Layer.provide([UsersHandlers, ScoresHandlers]),
+    Layer.provide(AuthorizationLayer),
+    Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
+  ),
+  BoardRoute,
+  HttpRouter.add("GET", OPENAPI_PATH, HttpServerResponse.jsonUnsafe(openApi)),
+  HttpApiScalar.layer(ScoreboardApi, { path: DOCS_PATH }),
+  Page,
+  HttpRouter.add("GET", SOCKET_PATH, blank(426, { upgrade: "websocket", connection: "upgrade" })),
+)
+
+/** Where the API listens; `HOST` differs between a laptop and a container. */
+export const apiConfig = (defaultHost: string) => ({
+  host: Config.String("HOST").pipe(Config.withDefault(defaultHost)),
+  port: Config.schema(ListenPort, "PORT").pipe(Config.withDefault(8080)),
+})
+
+/** The public port, open: which one it is. */
+export class ApiServer extends Context.Service<ApiServer, { readonly host: string; readonly port: number }>()(
+  "scoreboard/programs/ApiServer",
+) {
+  /** Serves until its scope ends; then drains: readiness off, no newcomers, sockets closed in turn, answers finished. */
+  static readonly layer = (defaultHost: string) =>
+    Layer.effect(
+      ApiServer,
+      Effect.gen(function* () {
+        const { host, port } = yield* Config.all(apiConfig(defaultHost))
+        const listener = yield* Listener
+        const hub = yield* SocketHub
+        const health = yield* Health
+        yield* ScoresSocket
+        const app = yield* HttpRouter.toHttpEffect(Routes)
+
+        const upgrade: Upgrade = (request, socket, head) =>
+          pathOf(request.url) === SOCKET_PATH
+            ? hub.accept(request, socket, head)
+            : { status: 404, title: "Not Found" }
+
+        const listening = yield* listener.serve({
+          host,
+          port,
+          app: withProblems(app, paths),
+          upgrade,
+          routeOf,
+        })
+        // Half of the time for the sockets to leave in turn, the rest for what is slow to answer.
+        const window = Duration.times(listener.shutdownTimeout, 0.5)
+        yield* Effect.addFinalizer(() =>
+          Effect.andThen(
+            health.drain,
+            Effect.all([listening.drain, hub.drain(window)], { concurrency: "unbounded", discard: true }),
+          ),
+        )
+        yield* Effect.logInfo("The API is listening").pipe(
+          Effect.annotateLogs({ host, port: listening.port }),
+        )
+        return { host, port: listening.port }
+      }),
+    ).pipe(Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize)(ByteSize.bytes(MAX_BODY_BYTES))))
+}

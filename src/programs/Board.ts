@@ -1,0 +1,143 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Hash from "effect/Hash"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import * as Schema from "effect/Schema"
+import { type BoardUpdate, BoardUpdateJson, encodePublicBoard } from "../domain/Messages.ts"
+import { BOARD_SIZE, type Board as StampedBoard } from "../domain/Score.ts"
+import { type BoardWriteOutcome, Redis, type RedisFailure } from "../services/Redis.ts"
+import { Sql, type SqlFailure } from "../services/Sql.ts"
+import { shared } from "./Shared.ts"
+
+/** After this many failures in a row Redis is not asked for a while, so that no reader waits for its time limit. */
+const TRIP_AFTER = 3
+
+/** How long Redis is left alone: the board comes from PostgreSQL meanwhile. */
+const OPEN_FOR = "1 second"
+
+const reads = Metric.counter("board_reads_total", {
+  description: "Boards read for viewers, by where they came from.",
+  incremental: true,
+})
+const writes = Metric.counter("board_writes_total", {
+  description: "Boards offered to Redis, by what Redis did with them.",
+  incremental: true,
+})
+
+/** A board ready to be shown: made once per change, whoever asks for it. */
+export interface ShownBoard {
+  readonly update: BoardUpdate
+  /** `{"scores":[…]}` as text and as bytes: the same for every viewer. */
+  readonly json: string
+  readonly bytes: Uint8Array
+  /** Strong entity tag, quotes included: epoch and version. */
+  readonly etag: string
+}
+
+export class Board extends Context.Service<
+  Board,
+  {
+    /**
+     * The newest board there is: from Redis, else from PostgreSQL (and then stored in Redis for the next one).
+     * One read serves all callers that arrive while it runs. Fails when both are away.
+     */
+    readonly current: Effect.Effect<ShownBoard, SqlFailure>
+
+    /** Selects the board from PostgreSQL and offers it to Redis, which publishes it when it is newer. */
+    readonly refresh: Effect.Effect<BoardWriteOutcome, SqlFailure | RedisFailure>
+  }
+>()("scoreboard/programs/Board") {
+  static readonly layer = Layer.effect(
+    Board,
+    Effect.suspend(() => make),
+  ).pipe(Layer.provide(CircuitBreaker.layerStoreMemory()))
+}
+
+const decodeUpdate = Schema.decodeUnknownEffect(BoardUpdateJson)
+const encoder = new TextEncoder()
+
+/** Makes a board ready to be shown. */
+export const show = (update: BoardUpdate): ShownBoard => {
+  const json = encodePublicBoard(update.scores)
+  const etag =
+    update.epoch === undefined || update.version === undefined
+      ? `"${json.length}-${Hash.string(json)}"`
+      : `"${update.epoch}-${update.version}"`
+  return { update, json, bytes: encoder.encode(json), etag }
+}
+
+/** Reads a board that came through Redis; none, with an error in the log, when it is not one. */
+export const decodeBoard = (json: string): Effect.Effect<Option.Option<BoardUpdate>> =>
+  decodeUpdate(json).pipe(
+    Effect.map(Option.some),
+    Effect.catch((cause) =>
+      Effect.as(Effect.logError("A board in Redis is not valid and was not shown", cause), Option.none()),
+    ),
+  )
+
+/** An open circuit was told of when it opened: repeating it for every reader would only fill the log. */
+const unlessOpen = (message: string, error: RedisFailure | CircuitBreaker.CircuitBreakerError) =>
+  error._tag === "RedisFailure" ? Effect.logWarning(message, error) : Effect.void
+
+const make = Effect.gen(function* () {
+  const redis = yield* Redis
+  const sql = yield* Sql
+  const breaker = yield* CircuitBreaker.make({
+    tripPolicy: CircuitBreaker.consecutive(TRIP_AFTER),
+    openDuration: OPEN_FOR,
+  })
+  let last: { readonly text: string; readonly board: ShownBoard } | undefined
+
+  const write = (board: StampedBoard) =>
+    redis
+      .writeBoard({
+        json: JSON.stringify({
+          scores: board.scores,
+          epoch: board.epoch,
+          version: board.version,
+          committedAt: board.committedAt,
+        }),
+        epoch: board.epoch,
+        version: board.version,
+      })
+      .pipe(Effect.tap((outcome) => Metric.update(Metric.withAttributes(writes, { outcome }), 1)))
+
+  const fromRedis = Effect.gen(function* () {
+    const text = yield* breaker.execute(redis.readBoard, { key: "redis" })
+    if (Option.isNone(text)) return Option.none()
+    if (last?.text === text.value) return Option.some(last.board)
+    const update = yield* decodeBoard(text.value)
+    if (Option.isNone(update)) return Option.none()
+    last = { text: text.value, board: show(update.value) }
+    return Option.some(last.board)
+  }).pipe(
+    Effect.catch((error) =>
+      Effect.as(unlessOpen("The board could not be read from Redis", error), Option.none()),
+    ),
+  )
+
+  const fromSql = Effect.gen(function* () {
+    const board = yield* sql.top(BOARD_SIZE)
+    yield* Effect.catch(breaker.execute(write(board), { key: "redis" }), (error) =>
+      unlessOpen("The board could not be stored in Redis", error),
+    )
+    return show(board)
+  })
+
+  const current = yield* shared(
+    Effect.gen(function* () {
+      const cached = yield* fromRedis
+      if (Option.isSome(cached)) {
+        yield* Metric.update(Metric.withAttributes(reads, { source: "redis" }), 1)
+        return cached.value
+      }
+      yield* Metric.update(Metric.withAttributes(reads, { source: "postgresql" }), 1)
+      return yield* fromSql
+    }),
+  )
+
+  return Board.of({ current, refresh: Effect.flatMap(sql.top(BOARD_SIZE), write) })
+})

@@ -1,0 +1,141 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
+import { encodeIncrement } from "../domain/Messages.ts"
+import type { UserId } from "../domain/Score.ts"
+import { Sql } from "../services/Sql.ts"
+import { type OutgoingMessage, Sqs, SQS_BATCH_SIZE } from "../services/Sqs.ts"
+
+/** Commits waiting to be sent; more than that are left to the sweep. */
+const MAILBOX = 1000
+
+/** Commits whose messages are sent together, so that calls of 10 are full even when commits are small. */
+const COMMITS_PER_SEND = 20
+
+/** Calls to SQS at one time. */
+const SEND_CONCURRENCY = 4
+
+/** How often the rows that nobody sent are looked for. */
+const SWEEP_EVERY = "2 seconds"
+
+/** Rows of one sweep, and how long they are this process's own: above the time limit of a send. */
+const SWEEP = { limit: 50, leaseSeconds: 10 }
+
+/** What a stopping process may spend on sending what is left; the rest is swept up elsewhere. */
+const LAST_SEND_LIMIT = "2 seconds"
+
+const messages = Metric.counter("outbox_messages_total", {
+  description: "Messages of committed increments, by what became of them here.",
+  incremental: true,
+})
+
+/** One commit whose messages are to be sent. */
+export interface Commit {
+  readonly outboxId: string
+  /** When it was committed, in milliseconds since 1970. */
+  readonly committedAt: number
+  readonly events: ReadonlyArray<{ readonly id: string; readonly userId: UserId; readonly email: string }>
+}
+
+/** Owns the way from a commit to the queue: every message is sent at least once, and nobody waits for it. */
+export class Outbox extends Context.Service<
+  Outbox,
+  {
+    /** Sends a commit's messages soon. Never fails and never waits: what is not taken is swept up later. */
+    offer(commit: Commit): void
+  }
+>()("scoreboard/programs/Outbox") {
+  static readonly layer = Layer.effect(
+    Outbox,
+    Effect.suspend(() => make),
+  )
+}
+
+const toMessage = (commit: Commit, event: Commit["events"][number]): OutgoingMessage => ({
+  body: encodeIncrement(event),
+  attributes: { eventId: event.id, committedAt: String(commit.committedAt) },
+})
+
+const make = Effect.gen(function* () {
+  const sql = yield* Sql
+  const sqs = yield* Sqs
+  const mailbox = yield* Queue.dropping<Commit>(MAILBOX)
+
+  /** Sends all messages of the commits, then forgets those of which every message was taken. */
+  const send = Effect.fn("Outbox.send")(function* (commits: ReadonlyArray<Commit>) {
+    const all = commits.flatMap((commit) =>
+      commit.events.map((event) => ({ outboxId: commit.outboxId, message: toMessage(commit, event) })),
+    )
+    const calls: Array<typeof all> = []
+    for (let at = 0; at < all.length; at += SQS_BATCH_SIZE) calls.push(all.slice(at, at + SQS_BATCH_SIZE))
+    const kept = new Set<string>()
+    let failure: unknown
+    yield* Effect.forEach(
+      calls,
+      (call) =>
+        sqs.send(call.map(({ message }) => message)).pipe(
+          Effect.match({
+            onSuccess: (refused) => refused.map((index) => call[index]?.outboxId),
+            onFailure: (error) => {
+              failure = error
+              return call.map(({ outboxId }) => outboxId)
+            },
+          }),
+          Effect.map((unsent) => {
+            for (const id of unsent) if (id !== undefined) kept.add(id)
+          }),
+        ),
+      { concurrency: SEND_CONCURRENCY, discard: true },
+    )
+    const sent = commits.filter((commit) => !kept.has(commit.outboxId)).map((commit) => commit.outboxId)
+    yield* Metric.update(
+      Metric.withAttributes(messages, { outcome: "sent" }),
+      count(commits, (id) => !kept.has(id)),
+    )
+    yield* Metric.update(
+      Metric.withAttributes(messages, { outcome: "kept" }),
+      count(commits, (id) => kept.has(id)),
+    )
+    yield* sql.deleteOutbox(sent)
+    if (kept.size > 0) yield* Effect.logWarning("Messages were not sent and stay in the outbox", failure)
+  })
+
+  const logged = Effect.catch((error: unknown) =>
+    Effect.logWarning("The outbox could not be worked on", error),
+  )
+
+  // Last of all what is still waiting is sent, so that a deploy leaves nothing to the next sweep of another process.
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      const commits = yield* Queue.clear(mailbox)
+      if (commits.length > 0) yield* logged(send(commits))
+    }).pipe(Effect.timeoutOption(LAST_SEND_LIMIT)),
+  )
+
+  const sender = Effect.gen(function* () {
+    const commits = yield* Queue.takeBetween(mailbox, 1, COMMITS_PER_SEND)
+    yield* Effect.uninterruptible(logged(send(commits)))
+  })
+  yield* Effect.forkScoped(Effect.forever(sender))
+
+  const sweep = Effect.gen(function* () {
+    const rows = yield* sql.leaseOutbox(SWEEP)
+    if (rows.length === 0) return
+    yield* send(
+      rows.map((row) => ({ outboxId: row.id, committedAt: row.committed_at, events: row.messages })),
+    )
+  })
+  yield* Effect.forkScoped(Effect.repeat(logged(sweep), Schedule.jittered(Schedule.spaced(SWEEP_EVERY))))
+
+  return Outbox.of({
+    offer: (commit) => {
+      Queue.offerUnsafe(mailbox, commit)
+    },
+  })
+})
+
+const count = (commits: ReadonlyArray<Commit>, which: (outboxId: string) => boolean) =>
+  commits.reduce((sum, commit) => (which(commit.outboxId) ? sum + commit.events.length : sum), 0)

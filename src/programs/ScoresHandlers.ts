@@ -1,0 +1,71 @@
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { Unavailable } from "../domain/Errors.ts"
+import { CurrentPlayer, HandledApi } from "../domain/ScoreboardApi.ts"
+import { Board, type ShownBoard } from "./Board.ts"
+import { Increment } from "./Increment.ts"
+import { problemResponse } from "./Problems.ts"
+
+const incremented = { message: "Score incremented" } as const
+
+/** `POST /scores/increment` */
+export const ScoresHandlers = HttpApiBuilder.group(HandledApi, "scores", (handlers) =>
+  Effect.gen(function* () {
+    const increment = yield* Increment
+    return handlers.handle("increment", ({ headers }) =>
+      Effect.flatMap(CurrentPlayer, (caller) =>
+        Effect.as(increment.raise(caller, headers["idempotency-key"] ?? ""), incremented),
+      ),
+    )
+  }),
+)
+
+/** Fresh for a second, then usable for a few more while a cache asks again: a CDN may stand in front. */
+const CACHE_CONTROL = "public, max-age=1, stale-while-revalidate=5"
+
+/** `GET /scores`, beside the contract's machinery: the one route that everybody asks for. */
+export const BoardRoute = HttpRouter.use((router) =>
+  Effect.gen(function* () {
+    const board = yield* Board
+    const unavailable = problemResponse(new Unavailable({ dependency: "database", retryAfterSeconds: 1 }))
+    const answer = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      board.current.pipe(
+        Effect.map((shown) => respond(shown, request.headers["if-none-match"])),
+        Effect.catch((error) =>
+          Effect.andThen(Effect.logError("The board could not be read", error), unavailable),
+        ),
+      ),
+    )
+    yield* router.add("GET", "/scores", answer)
+  }),
+)
+
+// The answers to one board are made once: 200 and 304 carry the same headers.
+const answers = new WeakMap<
+  ShownBoard,
+  readonly [ok: HttpServerResponse.HttpServerResponse, notModified: HttpServerResponse.HttpServerResponse]
+>()
+
+const respond = (shown: ShownBoard, ifNoneMatch: string | undefined) => {
+  let pair = answers.get(shown)
+  if (pair === undefined) {
+    const headers = { etag: shown.etag, "cache-control": CACHE_CONTROL }
+    pair = [
+      HttpServerResponse.uint8Array(shown.bytes, { contentType: "application/json", headers }),
+      HttpServerResponse.empty({ status: 304, headers }),
+    ]
+    answers.set(shown, pair)
+  }
+  return ifNoneMatch !== undefined && matches(ifNoneMatch, shown.etag) ? pair[1] : pair[0]
+}
+
+/** RFC 9110, 13.1.2: a list of tags, compared weakly; `*` matches any. */
+const matches = (ifNoneMatch: string, etag: string) =>
+  ifNoneMatch === etag ||
+  ifNoneMatch.split(",").some((tag) => {
+    const trimmed = tag.trim()
+    return trimmed === "*" || trimmed === etag || trimmed === `W/${etag}`
+  })

@@ -1,0 +1,97 @@
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { type BoardUpdate, supersedes } from "../domain/Messages.ts"
+import { Redis } from "../services/Redis.ts"
+import { SocketHub } from "../services/SocketHub.ts"
+import { Board, decodeBoard, show } from "./Board.ts"
+
+/** Silence after which the current board is sent again: clients call 40 s of silence dead. */
+const REPEAT_AFTER = Duration.seconds(15)
+
+/** How soon a board that could not be read after a (re)subscription is asked for again. */
+const rereadSchedule = Schedule.spaced("1 second")
+
+/** The path on which sockets are opened. From the brief. */
+export const SOCKET_PATH = "/scores/websocket"
+
+/** Owns what the sockets show: the newest board this process has heard of, never an older one. */
+export class ScoresSocket extends Context.Service<
+  ScoresSocket,
+  {
+    /** The board shown last, if any. */
+    readonly shown: Effect.Effect<Option.Option<BoardUpdate>>
+  }
+>()("scoreboard/programs/ScoresSocket") {
+  static readonly config = {
+    interval: Config.Duration("BROADCAST_INTERVAL").pipe(Config.withDefault(Duration.millis(50))),
+  }
+
+  static readonly layer = Layer.effect(
+    ScoresSocket,
+    Effect.suspend(() => make),
+  )
+}
+
+const make = Effect.gen(function* () {
+  const redis = yield* Redis
+  const board = yield* Board
+  const hub = yield* SocketHub
+  const interval = yield* ScoresSocket.config.interval
+  let shown: BoardUpdate | undefined
+  // One place: the newest board waiting to be sent takes the place of an older one.
+  const next = yield* Queue.sliding<BoardUpdate>(1)
+  let offered: BoardUpdate | undefined
+
+  const offer = (update: BoardUpdate) =>
+    Effect.sync(() => {
+      if (offered !== undefined && !supersedes(update, offered)) return
+      offered = update
+      Queue.offerUnsafe(next, update)
+    })
+
+  // What was published while the subscription was away is lost, so the board is read again.
+  const reread = board.current.pipe(
+    Effect.flatMap(({ update }) => offer(update)),
+    Effect.tapError((error) => Effect.logWarning("The board could not be read for the sockets", error)),
+    Effect.retry(rereadSchedule),
+  )
+  const rereads = yield* Queue.sliding<void>(1)
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Queue.take(rereads), reread)))
+
+  yield* redis.notifications.pipe(
+    Stream.runForEach((notification) =>
+      notification._tag === "Subscribed"
+        ? Queue.offer(rereads, undefined)
+        : Effect.flatMap(decodeBoard(notification.json), (update) =>
+            Option.isSome(update) ? offer(update.value) : Queue.offer(rereads, undefined),
+          ),
+    ),
+    Effect.forkScoped,
+  )
+
+  const send = (update: BoardUpdate) =>
+    Effect.andThen(
+      hub.broadcast(show(update).json),
+      Effect.sync(() => {
+        shown = update
+      }),
+    )
+
+  // The first update goes at once; what comes within the interval waits for its end, and only the newest of it.
+  const pace = Effect.gen(function* () {
+    const update = yield* Effect.timeoutOption(Queue.take(next), REPEAT_AFTER)
+    if (Option.isSome(update)) yield* send(update.value)
+    else if (shown !== undefined) yield* send(shown)
+    yield* Effect.sleep(interval)
+  })
+  yield* Effect.forkScoped(Effect.forever(pace))
+
+  return ScoresSocket.of({ shown: Effect.sync(() => Option.fromNullishOr(shown)) })
+})

@@ -1,0 +1,103 @@
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { INCREMENT_TYPE, QueueMessage } from "../domain/Messages.ts"
+import { type ReceivedMessage, Sqs } from "../services/Sqs.ts"
+import { Refresher } from "./Refresher.ts"
+
+/** Long polls at one time: while one batch waits for its refresh, others arrive and share the next. */
+const POLLERS = 4
+
+/** A batch that is not done by then is left to be redelivered: below the visibility timeout of 30 s. */
+const BATCH_LIMIT = "20 seconds"
+
+/** Between a failed receive and the next: doubling from 200 ms, at most 5 s, jittered. */
+const receiveBackoff = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")]).pipe(
+  Schedule.jittered,
+)
+
+/** Between a failed refresh and the next, while the batch is held: 8 tries within about 6 s. */
+const refreshBackoff = Schedule.exponential("50 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 7 }))
+
+const received = Metric.counter("worker_messages_total", {
+  description: "Messages received, by what became of them.",
+  incremental: true,
+})
+
+const decodeType = Schema.decodeUnknownEffect(QueueMessage)
+
+/** Which of a batch to delete, and whether the board may have changed. */
+interface Sorted {
+  readonly increments: ReadonlyArray<string>
+  readonly others: ReadonlyArray<string>
+}
+
+/** Sorts a batch by `type`; what has none stays on the queue for its redrive policy. */
+const sort = Effect.fnUntraced(function* (batch: ReadonlyArray<ReceivedMessage>) {
+  const increments: Array<string> = []
+  const others: Array<string> = []
+  for (const message of batch) {
+    const decoded = yield* Effect.result(decodeType(message.body))
+    if (decoded._tag === "Failure") {
+      yield* Effect.logError("A message has no type and is left on the queue").pipe(
+        Effect.annotateLogs({ messageId: message.id, receiveCount: message.receiveCount }),
+      )
+      yield* Metric.update(Metric.withAttributes(received, { outcome: "malformed" }), 1)
+    } else if (decoded.success.type === INCREMENT_TYPE) increments.push(message.receipt)
+    else others.push(message.receipt)
+  }
+  yield* Metric.update(Metric.withAttributes(received, { outcome: "increment" }), increments.length)
+  yield* Metric.update(Metric.withAttributes(received, { outcome: "other" }), others.length)
+  return { increments, others } satisfies Sorted
+})
+
+/**
+ * The worker: polls the queue, shows the top 10 after every batch of increments, deletes what was shown. A batch
+ * is deleted only after its refresh; a failure leaves it to be redelivered.
+ */
+export const Worker = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const sqs = yield* Sqs
+    const refresher = yield* Refresher
+
+    const handleBatch = Effect.fn("Worker.handleBatch")(function* (batch: ReadonlyArray<ReceivedMessage>) {
+      const { increments, others } = yield* sort(batch)
+      if (increments.length > 0) yield* Effect.retry(refresher.refresh, refreshBackoff)
+      const failed = yield* sqs.delete([...increments, ...others])
+      if (failed.length > 0) {
+        yield* Effect.logWarning("Messages could not be deleted and will come again", {
+          count: failed.length,
+        })
+      }
+    })
+
+    const handle = (batch: ReadonlyArray<ReceivedMessage>) =>
+      batch.length === 0
+        ? Effect.void
+        : handleBatch(batch).pipe(
+            Effect.timeout(BATCH_LIMIT),
+            Effect.catch((error) =>
+              Effect.logWarning("A batch was not finished and will be redelivered", error).pipe(
+                Effect.annotateLogs({ messages: batch.length }),
+              ),
+            ),
+          )
+
+    const receive = sqs.receive.pipe(
+      Effect.tapError((error) => Effect.logWarning("The queue could not be read", error)),
+      Effect.retry(receiveBackoff),
+    )
+
+    // Only the wait for messages can be interrupted: a batch that was received is finished first.
+    const poll = Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(receive), handle))
+
+    const poller = Stream.fromEffectSchedule(poll, Schedule.forever)
+    yield* Stream.mergeAll(
+      Array.from({ length: POLLERS }, () => poller),
+      { concurrency: POLLERS },
+    ).pipe(Stream.runDrain, Effect.forkScoped)
+  }),
+)

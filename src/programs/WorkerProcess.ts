@@ -1,0 +1,22 @@
+import * as Layer from "effect/Layer"
+import { Listener } from "../services/Listener.ts"
+import { Board } from "./Board.ts"
+import { WorkerHealth } from "./Dependencies.ts"
+import { Management, managementConfig } from "./Management.ts"
+import { Outbox } from "./Outbox.ts"
+import { Refresher } from "./Refresher.ts"
+import { Worker } from "./Worker.ts"
+
+/** The worker's programs on the services they are given: the queue's reader, the board's tick, the outbox's sweep. */
+export const WorkerPrograms = Layer.merge(Worker, Layer.effectDiscard(Outbox)).pipe(
+  Layer.provide(Refresher.layer),
+  Layer.provide(Outbox.layer),
+  Layer.provide(Board.layer),
+)
+
+/** The worker as a process of its own, with its health and metrics. */
+export const WorkerProcess = (defaultHost: string) =>
+  WorkerPrograms.pipe(Layer.provide(Management(defaultHost)), Layer.provide(WorkerHealth))
+
+/** The settings of the worker, besides those of the dependencies it is given. */
+export const workerSettings = (defaultHost: string) => [managementConfig(defaultHost), Listener.config]

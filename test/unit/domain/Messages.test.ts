@@ -1,0 +1,89 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import {
+  BoardUpdateJson,
+  encodeIncrement,
+  encodePublicBoard,
+  supersedes,
+  type BoardUpdate,
+} from "../../../src/domain/Messages.ts"
+import { Score, UserId } from "../../../src/domain/Score.ts"
+
+describe("encodeIncrement", () => {
+  it("is the brief's payload, byte for byte", () => {
+    assert.strictEqual(
+      encodeIncrement({ userId: UserId.make("u-1"), email: 'odd"address@example.com' }),
+      '{"userId":"u-1","email":"odd\\"address@example.com","type":"score.increment"}',
+    )
+  })
+})
+
+describe("encodePublicBoard", () => {
+  it.effect.prop(
+    "shows exactly e-mail and score of every place, in order",
+    [Schema.Array(Score)],
+    ([scores]) =>
+      Effect.sync(() => {
+        assert.deepStrictEqual(JSON.parse(encodePublicBoard(scores)), {
+          scores: scores.map(({ email, score }) => ({ email, score })),
+        })
+      }),
+  )
+})
+
+describe("BoardUpdateJson", () => {
+  const decode = Schema.decodeUnknownEffect(BoardUpdateJson)
+
+  it.effect("takes a board with and without a stamp", () =>
+    Effect.gen(function* () {
+      const bare = yield* decode('{"scores":[]}')
+      const stamped = yield* decode(
+        '{"scores":[{"email":"","score":0}],"epoch":"e","version":9007199254740991,"committedAt":0}',
+      )
+      assert.deepStrictEqual(bare, { scores: [] })
+      assert.strictEqual(stamped.version, Number.MAX_SAFE_INTEGER)
+    }),
+  )
+
+  const eleven = JSON.stringify({ scores: Array.from({ length: 11 }, () => ({ email: "a", score: 1 })) })
+  for (const text of [
+    "",
+    "null",
+    "[]",
+    "{}",
+    '{"scores":{}}',
+    '{"scores":[{"email":"a"}]}',
+    '{"scores":[{"email":"a","score":1.5}]}',
+    '{"scores":[],"version":"1"}',
+    eleven,
+  ]) {
+    it.effect(`refuses ${text.slice(0, 40) || "an empty text"}`, () =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* Effect.flip(decode(text)))._tag, "SchemaError")
+      }),
+    )
+  }
+})
+
+describe("supersedes", () => {
+  const board = (epoch: string, version: number): BoardUpdate => ({
+    scores: [],
+    epoch,
+    version,
+    committedAt: 0,
+  })
+  const bare: BoardUpdate = { scores: [] }
+
+  it("lets a larger version of the same epoch pass, and nothing else of it", () => {
+    assert.isTrue(supersedes(board("a", 2), board("a", 1)))
+    assert.isFalse(supersedes(board("a", 1), board("a", 1)))
+    assert.isFalse(supersedes(board("a", 1), board("a", 2)))
+  })
+
+  it("lets another epoch and a board without a stamp pass, in both directions", () => {
+    assert.isTrue(supersedes(board("b", 1), board("a", 2)))
+    assert.isTrue(supersedes(bare, board("a", 2)))
+    assert.isTrue(supersedes(board("a", 1), bare))
+  })
+})

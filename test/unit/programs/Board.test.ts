@@ -1,0 +1,161 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/testing/TestClock"
+import type { Board as StampedBoard } from "../../../src/domain/Score.ts"
+import { Board } from "../../../src/programs/Board.ts"
+import { type BoardWrite, Redis, RedisFailure } from "../../../src/services/Redis.ts"
+import { Sql, SqlFailure } from "../../../src/services/Sql.ts"
+
+const stamped = (version: number): StampedBoard => ({
+  scores: [{ email: "ada@example.com", score: version }],
+  epoch: "epoch",
+  version,
+  committedAt: 1,
+})
+
+interface World {
+  /** The text in Redis; null = Redis fails. */
+  redis: string | undefined | null
+  sql: StampedBoard | "away"
+  reads: number
+  selects: number
+  readonly writes: Array<BoardWrite>
+}
+
+const withWorld = <A, E>(
+  initial: Partial<World>,
+  test: (board: Board["Service"], world: World) => Effect.Effect<A, E>,
+) => {
+  const world: World = { redis: undefined, sql: stamped(1), reads: 0, selects: 0, writes: [], ...initial }
+  const services = Layer.mergeAll(
+    Layer.mock(Redis)({
+      readBoard: Effect.suspend(() => {
+        world.reads++
+        return world.redis === null
+          ? Effect.fail(new RedisFailure({ operation: "readBoard", cause: new Error("away") }))
+          : Effect.delay(Effect.succeed(Option.fromUndefinedOr(world.redis)), "10 millis")
+      }),
+      writeBoard: (board) =>
+        Effect.suspend(() => {
+          if (world.redis === null) {
+            return Effect.fail(new RedisFailure({ operation: "writeBoard", cause: new Error("away") }))
+          }
+          world.writes.push(board)
+          world.redis = board.json
+          return Effect.succeed("written" as const)
+        }),
+    }),
+    Layer.mock(Sql)({
+      top: () =>
+        Effect.suspend(() => {
+          world.selects++
+          return world.sql === "away"
+            ? Effect.fail(new SqlFailure({ operation: "top", cause: new Error("away") }))
+            : Effect.succeed(world.sql)
+        }),
+    }),
+  )
+  return Effect.flatMap(Board, (board) => test(board, world)).pipe(
+    Effect.provide(Board.layer.pipe(Layer.provide(services))),
+  )
+}
+
+/** Runs `current` on the test's clock. */
+const read = (board: Board["Service"]) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.forkChild(board.current)
+    yield* TestClock.adjust("10 millis")
+    return yield* Fiber.join(fiber)
+  })
+
+describe("Board.current", () => {
+  it.effect("gives what is in Redis, without its stamp, and tags it by its stamp", () =>
+    withWorld({ redis: JSON.stringify(stamped(5)), sql: "away" }, (board) =>
+      Effect.gen(function* () {
+        const shown = yield* read(board)
+        assert.strictEqual(shown.json, '{"scores":[{"email":"ada@example.com","score":5}]}')
+        assert.strictEqual(new TextDecoder().decode(shown.bytes), shown.json)
+        assert.strictEqual(shown.etag, '"epoch-5"')
+      }),
+    ),
+  )
+
+  it.effect("selects from PostgreSQL on a miss and stores the board in Redis", () =>
+    withWorld({ sql: stamped(3) }, (board, world) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* read(board)).etag, '"epoch-3"')
+        assert.deepStrictEqual(world.writes, [
+          { json: JSON.stringify(stamped(3)), epoch: "epoch", version: 3 },
+        ])
+        assert.strictEqual((yield* read(board)).etag, '"epoch-3"')
+        assert.strictEqual(world.selects, 1)
+      }),
+    ),
+  )
+
+  it.effect("shows a board that another tool wrote, and tags it by its content", () =>
+    withWorld({ redis: '{"scores":[{"email":"eve","score":9}]}', sql: "away" }, (board, world) =>
+      Effect.gen(function* () {
+        const first = yield* read(board)
+        assert.strictEqual(first.json, '{"scores":[{"email":"eve","score":9}]}')
+        world.redis = '{"scores":[{"email":"eve","score":8}]}'
+        assert.notStrictEqual((yield* read(board)).etag, first.etag)
+      }),
+    ),
+  )
+
+  for (const garbage of [
+    "",
+    "{",
+    "[]",
+    "null",
+    '{"scores":[{"email":1}]}',
+    '{"scores":[{"email":"a","score":-1}]}',
+  ]) {
+    it.effect(`repairs garbage in Redis from PostgreSQL: ${garbage === "" ? "(empty)" : garbage}`, () =>
+      withWorld({ redis: garbage, sql: stamped(2) }, (board, world) =>
+        Effect.gen(function* () {
+          assert.strictEqual((yield* read(board)).etag, '"epoch-2"')
+          assert.strictEqual(world.redis, JSON.stringify(stamped(2)))
+        }),
+      ),
+    )
+  }
+
+  it.effect("reads once for all that ask at the same time", () =>
+    withWorld({ redis: JSON.stringify(stamped(5)) }, (board, world) =>
+      Effect.gen(function* () {
+        const readers = yield* Effect.forEach(Array.from({ length: 100 }), () =>
+          Effect.forkChild(board.current),
+        )
+        yield* TestClock.adjust("10 millis")
+        yield* Effect.forEach(readers, Fiber.join)
+        assert.strictEqual(world.reads, 1)
+      }),
+    ),
+  )
+
+  it.effect("gives PostgreSQL's board while Redis is away, and leaves Redis alone for a while", () =>
+    withWorld({ redis: null }, (board, world) =>
+      Effect.gen(function* () {
+        for (let n = 0; n < 20; n++) yield* board.current
+        assert.strictEqual(world.selects, 20)
+        assert.isBelow(world.reads, 5)
+        world.redis = JSON.stringify(stamped(7))
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual((yield* read(board)).etag, '"epoch-7"')
+      }),
+    ),
+  )
+
+  it.effect("fails when both are away", () =>
+    withWorld({ redis: null, sql: "away" }, (board) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* Effect.flip(board.current))._tag, "SqlFailure")
+      }),
+    ),
+  )
+})

@@ -1,0 +1,140 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
+import { UserId } from "../../../src/domain/Score.ts"
+import { type Commit, Outbox } from "../../../src/programs/Outbox.ts"
+import { type OutboxRow, Sql } from "../../../src/services/Sql.ts"
+import { type OutgoingMessage, Sqs, SqsFailure } from "../../../src/services/Sqs.ts"
+
+const commit = (outboxId: string, events: number): Commit => ({
+  outboxId,
+  committedAt: 1_700_000_000_000,
+  events: Array.from({ length: events }, (_, n) => ({
+    id: `${outboxId}.${n}`,
+    userId: UserId.make("ada"),
+    email: "ada@example.com",
+  })),
+})
+
+interface World {
+  readonly calls: Array<ReadonlyArray<OutgoingMessage>>
+  readonly deleted: Array<string>
+  rows: ReadonlyArray<OutboxRow>
+}
+
+const withQueue = (
+  send: (messages: ReadonlyArray<OutgoingMessage>) => Effect.Effect<ReadonlyArray<number>, SqsFailure>,
+  test: (outbox: Outbox["Service"], world: World) => Effect.Effect<void>,
+) => {
+  const world: World = { calls: [], deleted: [], rows: [] }
+  const services = Layer.mergeAll(
+    Layer.mock(Sqs)({
+      send: (messages) => Effect.suspend(() => (world.calls.push(messages), send(messages))),
+    }),
+    Layer.mock(Sql)({
+      deleteOutbox: (ids) => Effect.sync(() => void world.deleted.push(...ids)),
+      leaseOutbox: () =>
+        Effect.sync(() => {
+          const rows = world.rows
+          world.rows = []
+          return rows
+        }),
+    }),
+  )
+  return Effect.flatMap(Outbox, (outbox) => test(outbox, world)).pipe(
+    Effect.provide(Outbox.layer.pipe(Layer.provide(services))),
+  )
+}
+
+describe("Outbox", () => {
+  it.effect("sends one message per increment, at most ten a call, and then forgets the commit", () =>
+    withQueue(
+      () => Effect.succeed([]),
+      (outbox, world) =>
+        Effect.gen(function* () {
+          outbox.offer(commit("1", 23))
+          yield* TestClock.adjust("1 millis")
+          assert.deepStrictEqual(
+            world.calls.map((call) => call.length),
+            [10, 10, 3],
+          )
+          assert.deepStrictEqual(world.calls[0]?.[0], {
+            body: '{"userId":"ada","email":"ada@example.com","type":"score.increment"}',
+            attributes: { eventId: "1.0", committedAt: "1700000000000" },
+          })
+          assert.deepStrictEqual(world.deleted, ["1"])
+        }),
+    ),
+  )
+
+  it.effect("fills calls with the messages of small commits that wait together", () =>
+    withQueue(
+      () => Effect.succeed([]),
+      (outbox, world) =>
+        Effect.gen(function* () {
+          for (let n = 0; n < 10; n++) outbox.offer(commit(String(n), 1))
+          yield* TestClock.adjust("1 millis")
+          assert.deepStrictEqual(
+            world.calls.map((call) => call.length),
+            [10],
+          )
+          assert.strictEqual(world.deleted.length, 10)
+        }),
+    ),
+  )
+
+  it.effect("keeps a commit of which one message was refused or a call failed", () =>
+    withQueue(
+      (messages) =>
+        messages.some(({ attributes }) => attributes["eventId"] === "2.0")
+          ? Effect.fail(new SqsFailure({ operation: "send", cause: new Error("away") }))
+          : Effect.succeed(
+              messages.flatMap(({ attributes }, n) => (attributes["eventId"] === "3.1" ? [n] : [])),
+            ),
+      (outbox, world) =>
+        Effect.gen(function* () {
+          outbox.offer(commit("1", 10))
+          outbox.offer(commit("2", 10))
+          outbox.offer(commit("3", 10))
+          yield* TestClock.adjust("1 millis")
+          assert.deepStrictEqual(world.deleted, ["1"])
+        }),
+    ),
+  )
+
+  it.effect("sweeps up what nobody sent, with the time of its commit", () =>
+    withQueue(
+      () => Effect.succeed([]),
+      (_, world) =>
+        Effect.gen(function* () {
+          world.rows = [{ id: "9", committed_at: 1_600_000_000_000, messages: commit("9", 2).events }]
+          yield* TestClock.adjust("5 seconds")
+          assert.deepStrictEqual(
+            world.calls.flat().map(({ attributes }) => attributes["committedAt"]),
+            ["1600000000000", "1600000000000"],
+          )
+          assert.deepStrictEqual(world.deleted, ["9"])
+        }),
+    ),
+  )
+
+  it.effect("sends what is still waiting when it stops", () =>
+    Effect.gen(function* () {
+      let seen: World | undefined
+      yield* withQueue(
+        () => Effect.succeed([]),
+        (outbox, world) =>
+          Effect.sync(() => {
+            seen = world
+            outbox.offer(commit("1", 3))
+          }),
+      )
+      assert.deepStrictEqual(
+        seen?.calls.map((call) => call.length),
+        [3],
+      )
+      assert.deepStrictEqual(seen?.deleted, ["1"])
+    }),
+  )
+})

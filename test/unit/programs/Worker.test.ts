@@ -1,0 +1,117 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import { UserId } from "../../../src/domain/Score.ts"
+import { encodeIncrement } from "../../../src/domain/Messages.ts"
+import { Refresher, type RefreshFailure } from "../../../src/programs/Refresher.ts"
+import { Worker } from "../../../src/programs/Worker.ts"
+import { RedisFailure } from "../../../src/services/Redis.ts"
+import { type ReceivedMessage, Sqs } from "../../../src/services/Sqs.ts"
+
+const message = (id: string, body: string): ReceivedMessage => ({
+  id,
+  receipt: `receipt ${id}`,
+  body,
+  attributes: {},
+  receiveCount: 1,
+})
+const increment = (id: string) =>
+  message(id, encodeIncrement({ userId: UserId.make("ada"), email: "ada@example.com" }))
+
+/** A worker on a queue that gives `batch` once; what it did, in order. */
+const run = Effect.fnUntraced(function* (
+  batch: ReadonlyArray<ReceivedMessage>,
+  refresh: Effect.Effect<void, RefreshFailure>,
+) {
+  const log: Array<string> = []
+  let given = false
+  const scope = yield* Scope.make()
+  const services = Layer.mergeAll(
+    Layer.mock(Sqs)({
+      receive: Effect.suspend(() => {
+        if (given) return Effect.never
+        given = true
+        return Effect.succeed(batch)
+      }),
+      delete: (receipts) => Effect.sync(() => (log.push(`delete ${receipts.join(", ")}`), [])),
+    }),
+    Layer.succeed(
+      Refresher,
+      Refresher.of({
+        refresh: Effect.tap(
+          Effect.suspend(() => (log.push("refresh"), refresh)),
+          () => Effect.sync(() => log.push("refreshed")),
+        ),
+      }),
+    ),
+  )
+  yield* Layer.buildWithScope(Worker.pipe(Layer.provide(services)), scope)
+  yield* TestClock.adjust("1 millis")
+  return { log, stop: Scope.close(scope, Exit.void) }
+})
+
+describe("Worker", () => {
+  it.effect("refreshes the board once per batch and deletes the batch after that", () =>
+    Effect.gen(function* () {
+      const { log, stop } = yield* run([increment("1"), increment("2")], Effect.void)
+      assert.deepStrictEqual(log, ["refresh", "refreshed", "delete receipt 1, receipt 2"])
+      yield* stop
+    }),
+  )
+
+  it.effect("removes other types without a refresh, and leaves what has no type", () =>
+    Effect.gen(function* () {
+      const { log, stop } = yield* run(
+        [
+          message("other", JSON.stringify({ type: "score.reset" })),
+          message("no json", "{"),
+          message("no type", JSON.stringify({ userId: "ada" })),
+          message("odd type", JSON.stringify({ type: 1 })),
+          message("null", "null"),
+        ],
+        Effect.void,
+      )
+      assert.deepStrictEqual(log, ["delete receipt other"])
+      yield* stop
+    }),
+  )
+
+  it.effect("reads nothing but the type of a message", () =>
+    Effect.gen(function* () {
+      const { log, stop } = yield* run(
+        [message("bare", JSON.stringify({ type: "score.increment" }))],
+        Effect.void,
+      )
+      assert.deepStrictEqual(log, ["refresh", "refreshed", "delete receipt bare"])
+      yield* stop
+    }),
+  )
+
+  it.effect("tries a failed refresh again, and leaves the batch on the queue when it goes on failing", () =>
+    Effect.gen(function* () {
+      const away = new RedisFailure({ operation: "writeBoard", cause: new Error("away") })
+      const { log, stop } = yield* run([increment("1")], Effect.fail(away))
+      yield* TestClock.adjust("60 seconds")
+      assert.isAbove(log.length, 3)
+      assert.deepStrictEqual([...new Set(log)], ["refresh"])
+      yield* stop
+    }),
+  )
+
+  it.effect("finishes a batch it has received before it stops", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { log, stop } = yield* run([increment("1")], Deferred.await(gate))
+      assert.deepStrictEqual(log, ["refresh"])
+      yield* Effect.forkChild(stop)
+      yield* Effect.yieldNow
+      yield* Deferred.succeed(gate, undefined)
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(log, ["refresh", "refreshed", "delete receipt 1"])
+    }),
+  )
+})
