@@ -1,29 +1,13 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import type { UserId } from "../domain/Score.ts"
+import { cognitoConfig, makeCognitoAws } from "./CognitoAws.ts"
+import type { CognitoFailure, LoginRejected, LoginThrottled, TokenRejected } from "./CognitoErrors.ts"
+import { type CognitoLocalOptions, makeCognitoLocal } from "./CognitoLocal.ts"
 
-/** The identity provider refused to work, or did not answer in time. `cause` is for the log only. */
-export class CognitoFailure extends Schema.TaggedError<CognitoFailure>()("CognitoFailure", {
-  operation: Schema.Literals(["login", "verify", "profile", "check"]),
-  cause: Schema.Defect(),
-}) {}
-
-/** Unknown user, wrong password, or an account that cannot sign in with a password now. */
-export class LoginRejected extends Schema.TaggedError<LoginRejected>()("LoginRejected", {
-  /** Why, for the log and the metrics: the provider's error name, never an address. */
-  reason: Schema.String,
-}) {}
-
-/** The provider asks us to slow down. */
-export class LoginThrottled extends Schema.TaggedError<LoginThrottled>()("LoginThrottled", {}) {}
-
-/** The token is not one that this pool and client issued, or is no longer valid. */
-export class TokenRejected extends Schema.TaggedError<TokenRejected>()("TokenRejected", {
-  /** Why, for the log and the metrics: never the token or a part of it. */
-  reason: Schema.String,
-}) {}
+export { CognitoFailure, LoginRejected, LoginThrottled, TokenRejected } from "./CognitoErrors.ts"
 
 /** What a verified access token says. */
 export interface AccessTokenClaims {
@@ -40,6 +24,7 @@ export interface AccessTokenClaims {
 /** Who a user is. */
 export interface Profile {
   readonly userId: UserId
+  /** The address; in a pool whose users have none, the user name, since the board has to show something. */
   readonly email: string
 }
 
@@ -62,13 +47,29 @@ export class Cognito extends Context.Service<
     /**
      * Checks an access token: RS256 by a key of the pool, issuer, `token_use` = access, client, `exp`, `nbf`,
      * `iat`, non-empty `sub`, no `crit`. Keys that cannot be fetched are a `CognitoFailure`, never a rejection.
+     * A key that the pool takes into use unannounced is known after 10 s at the latest.
      */
     verify(accessToken: string): Effect.Effect<AccessTokenClaims, TokenRejected | CognitoFailure>
 
     /** The profile of the token's user. Safe to repeat. */
     profile(accessToken: string): Effect.Effect<Profile, TokenRejected | CognitoFailure>
 
-    /** Succeeds when the provider's keys can be had (from memory while they are fresh). */
+    /** Succeeds when the provider's keys can be had (from memory while they are fresh: a minute). */
     readonly check: Effect.Effect<void, CognitoFailure>
   }
->()("scoreboard/services/Cognito") {}
+>()("scoreboard/services/Cognito") {
+  /** What `layer` reads. */
+  static readonly config = cognitoConfig
+
+  /**
+   * A user pool of Amazon Cognito, or an emulator of it. Bad configuration fails; a provider that is away does not.
+   */
+  static readonly layer = Layer.effect(Cognito, makeCognitoAws)
+
+  /**
+   * An identity provider in this process: users in a table of their own, which it makes, and a signing key in a
+   * folder. Fails when one of the two cannot be had.
+   */
+  static readonly layerLocal = (options: CognitoLocalOptions) =>
+    Layer.effect(Cognito, makeCognitoLocal(options))
+}

@@ -1,0 +1,129 @@
+import { assert, layer as testLayer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { Cognito } from "../../src/services/Cognito.ts"
+
+/** What the contract needs to know of the provider under test. */
+export class CognitoFixture extends Context.Service<
+  CognitoFixture,
+  {
+    /** A user that can sign in. */
+    readonly user: { readonly email: string; readonly password: string }
+    /** A genuine id token of that user, by the same issuer and key as the access tokens. */
+    readonly idToken: Effect.Effect<string>
+  }
+>()("test/contracts/CognitoFixture") {}
+
+/** Another letter in the middle of one part of a token; the last letter of a part may carry no information. */
+const tamper = (token: string, part: 0 | 1 | 2) => {
+  const parts = token.split(".")
+  const text = parts[part] ?? ""
+  const middle = Math.floor(text.length / 2)
+  parts[part] = text.slice(0, middle) + (text[middle] === "A" ? "B" : "A") + text.slice(middle + 1)
+  return parts.join(".")
+}
+
+/** What every identity provider of the system does, whoever issues the tokens. */
+export const cognitoContract = <E>(name: string, layer: Layer.Layer<Cognito | CognitoFixture, E>) => {
+  const login = Effect.gen(function* () {
+    const { user } = yield* CognitoFixture
+    return yield* (yield* Cognito).login(user.email, Redacted.make(user.password))
+  })
+  const rejection = (token: string) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip((yield* Cognito).verify(token))
+      assert.strictEqual(error._tag, "TokenRejected")
+      for (const part of token.split(".").filter((text) => text.length > 8)) {
+        assert.notInclude(JSON.stringify(error), part)
+      }
+    })
+
+  testLayer(layer, { timeout: "30 seconds", excludeTestServices: true })(
+    `Cognito contract on ${name}`,
+    (it) => {
+      it.effect("login gives the profile and an access token of the same user", () =>
+        Effect.gen(function* () {
+          const session = yield* login
+          assert.strictEqual(session.profile.email, (yield* CognitoFixture).user.email)
+          assert.isNotEmpty(session.refreshToken)
+          const claims = yield* (yield* Cognito).verify(session.accessToken)
+          assert.strictEqual(claims.userId, session.profile.userId)
+          assert.isString(claims.tokenId)
+          assert.isUndefined(claims.email)
+        }),
+      )
+
+      it.effect("login rejects a wrong password and an unknown user", () =>
+        Effect.gen(function* () {
+          const cognito = yield* Cognito
+          const { user } = yield* CognitoFixture
+          const wrong = yield* Effect.flip(cognito.login(user.email, Redacted.make(`${user.password}!`)))
+          assert.strictEqual(wrong._tag, "LoginRejected")
+          const unknown = yield* Effect.flip(cognito.login(`x${user.email}`, Redacted.make(user.password)))
+          assert.strictEqual(unknown._tag, "LoginRejected")
+          assert.notInclude(JSON.stringify([wrong, unknown]), user.email)
+        }),
+      )
+
+      it.effect("login rejects a name that no user can have", () =>
+        Effect.gen(function* () {
+          const cognito = yield* Cognito
+          const { user } = yield* CognitoFixture
+          for (const email of [
+            "",
+            " ",
+            `${user.email} `,
+            "a b@example.com",
+            `${"a".repeat(200)}@example.com`,
+            "\n",
+          ]) {
+            const error = yield* Effect.flip(cognito.login(email, Redacted.make(user.password)))
+            assert.strictEqual(error._tag, "LoginRejected")
+          }
+        }),
+      )
+
+      it.effect("verify rejects what is no token", () =>
+        Effect.forEach(
+          ["", "x", "..", "a.b.c", "e30.e30.e30", "Bearer x", "\u0000", "☃.☃.☃", "a".repeat(1 << 20)],
+          rejection,
+        ),
+      )
+
+      it.effect("verify rejects a truncated token", () =>
+        Effect.gen(function* () {
+          const { accessToken } = yield* login
+          yield* rejection(accessToken.slice(0, -8))
+          yield* rejection(accessToken.slice(0, accessToken.lastIndexOf(".")))
+          yield* rejection(accessToken.slice(1))
+        }),
+      )
+
+      it.effect("verify rejects a token in which any part was changed", () =>
+        Effect.gen(function* () {
+          const { accessToken } = yield* login
+          yield* Effect.forEach([0, 1, 2] as const, (part) => rejection(tamper(accessToken, part)))
+        }),
+      )
+
+      it.effect("verify rejects an id token", () =>
+        Effect.gen(function* () {
+          const { idToken } = yield* CognitoFixture
+          yield* rejection(yield* idToken)
+        }),
+      )
+
+      it.effect("profile gives the user of the token", () =>
+        Effect.gen(function* () {
+          const session = yield* login
+          const profile = yield* (yield* Cognito).profile(session.accessToken)
+          assert.deepStrictEqual(profile, session.profile)
+        }),
+      )
+
+      it.effect("check succeeds", () => Effect.flatMap(Cognito, (cognito) => cognito.check))
+    },
+  )
+}

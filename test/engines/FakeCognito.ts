@@ -1,0 +1,78 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import * as Effect from "effect/Effect"
+import { makeIssuerKey, mint } from "./TokenIssuer.ts"
+
+/** The key that signs the provider's tokens. */
+export const key = makeIssuerKey()
+
+/** The id of its pool. */
+export const POOL = "eu-west-1_Pool"
+
+/** The id of its only client. */
+export const CLIENT = "client"
+
+/** Answers one request, or does not. */
+export type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void
+
+/** An answer of Cognito's API, and of the key set. */
+export const json =
+  (status: number, content: unknown): Answer =>
+  (_request, response) => {
+    response.writeHead(status, { "content-type": "application/x-amz-json-1.1" }).end(JSON.stringify(content))
+  }
+
+/** An error of Cognito's API. */
+export const refusal = (name: string, message = "No.") => json(400, { __type: name, message })
+
+/** No answer at all. */
+export const mute: Answer = () => undefined
+
+/** A provider whose every answer is the test's: what real Cognito says cannot be provoked in an emulator. */
+export const make = Effect.gen(function* () {
+  const answers: Record<"keys" | "InitiateAuth" | "GetUser", Answer> = {
+    keys: json(200, { keys: [key.jwk] }),
+    InitiateAuth: refusal("NotAuthorizedException"),
+    GetUser: refusal("NotAuthorizedException"),
+  }
+  const requests: Array<{ readonly operation: string; readonly headers: object; readonly body: string }> = []
+  const server = createServer((request, response) => {
+    const chunks: Array<Buffer> = []
+    request.on("data", (chunk: Buffer) => chunks.push(chunk))
+    request.on("end", () => {
+      const body = Buffer.concat(chunks).toString()
+      const target = String(request.headers["x-amz-target"]).split(".")[1]
+      const operation = target === "InitiateAuth" || target === "GetUser" ? target : "keys"
+      requests.push({ operation, headers: request.headers, body })
+      answers[operation](request, response, body)
+    })
+  })
+  yield* Effect.acquireRelease(
+    Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+    () =>
+      Effect.callback<void>((resume) => {
+        server.close(() => resume(Effect.void))
+        server.closeAllConnections()
+      }),
+  )
+  const address = server.address()
+  if (address === null || typeof address === "string") return yield* Effect.die("A TCP server without a port")
+  const url = `http://127.0.0.1:${address.port}`
+  const issuer = `${url}/${POOL}`
+  const env = {
+    COGNITO_USER_POOL_ID: POOL,
+    COGNITO_CLIENT_ID: CLIENT,
+    COGNITO_ISSUER: issuer,
+    AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER: url,
+  }
+  const nowSeconds = Math.floor(Date.now() / 1000)
+  const claims = { sub: "s1", iss: issuer, iat: nowSeconds, exp: nowSeconds + 3600 }
+  const access = mint(key, { ...claims, token_use: "access", client_id: CLIENT })
+  const tokens = (id: object) => ({
+    AuthenticationResult: {
+      AccessToken: access,
+      IdToken: mint(key, { ...claims, token_use: "id", aud: CLIENT, ...id }),
+      RefreshToken: "refresh",
+    },
+  })
+  return { answers, requests, env, access, tokens }
+})
