@@ -1,0 +1,42 @@
+import { assert, describe, it } from "@effect/vitest"
+import { parseBoard } from "../../../src/client/BoardGuard.ts"
+import { encodePublicBoard } from "../../../src/domain/Messages.ts"
+import { BOARD_SIZE } from "../../../src/domain/Score.ts"
+
+const places = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ email: `player${index}@example.com`, score: count - index }))
+
+describe("parseBoard", () => {
+  it("reads what the server writes, from an empty board to a full one", () => {
+    for (const count of [0, 1, BOARD_SIZE]) {
+      assert.deepStrictEqual(parseBoard(encodePublicBoard(places(count))), places(count))
+    }
+  })
+
+  it("leaves unknown fields out", () => {
+    const text = JSON.stringify({ scores: [{ email: "a", score: 1, admin: true }], version: 7 })
+    assert.deepStrictEqual(parseBoard(text), [{ email: "a", score: 1 }])
+  })
+
+  it("refuses a board with more places than a board has", () => {
+    assert.isUndefined(parseBoard(JSON.stringify({ scores: places(BOARD_SIZE + 1) })))
+  })
+
+  it.each([
+    ["binary data", new ArrayBuffer(2)],
+    ["text that is no JSON", '{"scores":['],
+    ["null", "null"],
+    ["a list", "[]"],
+    ["no scores", "{}"],
+    ["scores that are no list", '{"scores":{"length":1}}'],
+    ["a missing score", '{"scores":[{"email":"a"}]}'],
+    ["a score in quotes", '{"scores":[{"email":"a","score":"1"}]}'],
+    ["a fraction", '{"scores":[{"email":"a","score":1.5}]}'],
+    ["a negative score", '{"scores":[{"email":"a","score":-1}]}'],
+    ["a score beyond exact numbers", '{"scores":[{"email":"a","score":9007199254740993}]}'],
+    ["an e-mail that is no text", '{"scores":[{"email":null,"score":1}]}'],
+    ["one bad place among good ones", '{"scores":[{"email":"a","score":2},null]}'],
+  ])("refuses %s", (_, data) => {
+    assert.isUndefined(parseBoard(data))
+  })
+})

@@ -1,0 +1,118 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
+import { FakeEnvironment } from "./FakeEnvironment.ts"
+import { ada, boardAnswer, startClient } from "./startClient.ts"
+
+describe("ScoreboardClient", () => {
+  describe("in a page", () => {
+    it("lets go after 10 s in a hidden tab and comes back when it is shown", async () => {
+      const environment = new FakeEnvironment()
+      const { client } = startClient(environment)
+      environment.socket.send(ada(1))
+      await environment.page({ hidden: true })
+      await environment.advance(9_999)
+      assert.isFalse(environment.socket.isClosed)
+      await environment.advance(1)
+      assert.isTrue(environment.socket.isClosed)
+      assert.strictEqual(environment.timers.size, 0)
+      await environment.page({ hidden: false })
+      assert.strictEqual(client.view.state, "reconnecting")
+      environment.socket.send(ada(2))
+      assert.strictEqual(client.view.state, "live")
+    })
+
+    it("keeps its socket through a short look away", async () => {
+      const environment = new FakeEnvironment()
+      startClient(environment)
+      environment.socket.send(ada(1))
+      await environment.page({ hidden: true })
+      await environment.advance(5_000)
+      await environment.page({ hidden: false })
+      await environment.advance(20_000)
+      assert.isFalse(environment.socket.isClosed)
+    })
+
+    it("stays connected in a hidden tab when told to", async () => {
+      const environment = new FakeEnvironment()
+      startClient(environment, { pauseWhenHidden: false })
+      environment.socket.send(ada(1))
+      await environment.page({ hidden: true })
+      await environment.advance(20_000)
+      assert.isFalse(environment.socket.isClosed)
+    })
+
+    it("waits to be seen when it starts in a hidden tab", async () => {
+      const environment = new FakeEnvironment()
+      environment.hidden = true
+      startClient(environment)
+      assert.strictEqual(environment.sockets.length, 0)
+      await environment.page({ hidden: false })
+      assert.strictEqual(environment.sockets.length, 1)
+    })
+
+    it("says offline at once, tries nothing, and dials at once when the network is back", async () => {
+      const environment = new FakeEnvironment()
+      const { client } = startClient(environment)
+      environment.socket.send(ada(1))
+      await environment.page({ online: false })
+      assert.strictEqual(client.view.state, "offline")
+      assert.isTrue(environment.socket.isClosed)
+      await environment.advance(120_000)
+      assert.strictEqual(environment.sockets.length, 1)
+      await environment.page({ online: true })
+      assert.strictEqual(environment.sockets.length, 2)
+      assert.strictEqual(client.view.state, "reconnecting")
+    })
+  })
+
+  describe("close", () => {
+    const situations: Record<string, (environment: FakeEnvironment) => void | Promise<void>> = {
+      connecting: () => {},
+      live: (environment) => environment.socket.send(ada(1)),
+      "waiting to dial": (environment) => {
+        environment.socket.send(ada(1))
+        environment.socket.emit("close")
+      },
+      polling: (environment) => {
+        environment.answer = () => boardAnswer(1)
+        environment.socket.emit("close")
+        return environment.settle()
+      },
+      "in the middle of a poll": (environment) => {
+        environment.answer = () => new Promise(() => {})
+        environment.socket.emit("close")
+        return environment.settle()
+      },
+      "about to pause": (environment) => environment.page({ hidden: true }),
+      offline: (environment) => environment.page({ online: false }),
+    }
+
+    it.each(Object.keys(situations))("leaves nothing behind when %s", async (situation) => {
+      const environment = new FakeEnvironment()
+      const { client, views } = startClient(environment)
+      await situations[situation]?.(environment)
+      client.close()
+      const heard = views.length
+      await environment.settle()
+      environment.assertNothingLeft()
+      client.close()
+      await environment.advance(120_000)
+      assert.strictEqual(views.length, heard)
+      environment.assertNothingLeft()
+    })
+  })
+
+  describe("subscribe", () => {
+    it("ends each subscription on its own", () => {
+      const environment = new FakeEnvironment()
+      const { client } = startClient(environment)
+      const heard: string[] = []
+      const listener = (view: BoardView) => void heard.push(view.state)
+      const end = client.subscribe(listener)
+      client.subscribe(listener)
+      end()
+      environment.socket.send(ada(1))
+      assert.deepStrictEqual(heard, ["connecting", "connecting", "live"])
+    })
+  })
+})

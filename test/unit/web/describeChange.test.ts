@@ -1,0 +1,39 @@
+import { assert, describe, it } from "@effect/vitest"
+import { describeChange } from "../../../web/src/live/describeChange.ts"
+
+const board = (scores: Record<string, number>) =>
+  Object.entries(scores).map(([email, score]) => ({ email, score }))
+
+describe("describeChange", () => {
+  it("says nothing when scores rise and nobody moves", () => {
+    assert.isUndefined(describeChange(board({ ada: 5, bob: 3 }), board({ ada: 6, bob: 4 }), undefined))
+  })
+
+  it("names a new leader", () => {
+    const sentence = describeChange(board({ ada: 5, bob: 4 }), board({ bob: 6, ada: 5 }), undefined)
+    assert.strictEqual(sentence, "bob leads with 6 points.")
+  })
+
+  it("names the one who climbed furthest, also from outside", () => {
+    const before = board({ ada: 9, bob: 5, cy: 4, di: 3 })
+    assert.strictEqual(
+      describeChange(before, board({ ada: 9, di: 6, bob: 5, cy: 4 }), undefined),
+      "di moves up to rank 2.",
+    )
+    assert.strictEqual(
+      describeChange(before, board({ ada: 9, eve: 8, bob: 5, cy: 4 }), undefined),
+      "eve moves up to rank 2.",
+    )
+  })
+
+  it("tells the viewer about the own score and place", () => {
+    assert.strictEqual(
+      describeChange(board({ ada: 5, Bob: 3 }), board({ ada: 5, Bob: 4 }), "bob"),
+      "You have 4 points, rank 2.",
+    )
+    assert.strictEqual(
+      describeChange(board({ ada: 5, bob: 3 }), board({ ada: 5, cy: 4 }), "bob"),
+      "You left the top 10.",
+    )
+  })
+})

@@ -1,0 +1,53 @@
+import { RollingCount } from "./RollingCount.tsx"
+
+/** An address in two tones. `bdi` keeps right-to-left text from reordering its neighbours. */
+const Name = ({ email }: { readonly email: string }) => {
+  const at = email.lastIndexOf("@")
+  const split = at > 0 ? at : email.length
+  return (
+    <bdi class="name" title={email}>
+      <span class="local">{email.slice(0, split)}</span>
+      <span class="domain">{email.slice(split)}</span>
+    </bdi>
+  )
+}
+
+interface BoardRowProps {
+  /** Who holds the place: stays the same when the player moves. */
+  readonly id: string
+  /** 1 is the best. */
+  readonly rank: number
+  readonly email: string
+  readonly score: number
+  /** The player's score on the board before; undefined for a new one. */
+  readonly scoreBefore: number | undefined
+  /** The score as a part of the best one, 0 to 1. */
+  readonly share: number
+  readonly isOwn: boolean
+}
+
+export const BoardRow = ({ id, rank, email, score, scoreBefore, share, isOwn }: BoardRowProps) => (
+  <li class="row" data-row={id} data-rank={rank} data-own={isOwn} aria-current={isOwn ? "true" : undefined}>
+    <span class="share" style={{ transform: `scaleX(${share})` }} aria-hidden="true" />
+    <span class="rank">
+      <span class="visually-hidden">Rank </span>
+      {rank}
+    </span>
+    <span class="player">
+      <Name key={id} email={email} />
+      {isOwn && <span class="you">You</span>}
+    </span>
+    <span class="score">
+      <RollingCount key={id} value={score} from={scoreBefore} />
+      <span class="visually-hidden"> points</span>
+    </span>
+  </li>
+)
+
+/** A place nobody holds yet; while the first board is on its way, a place nobody knows yet. */
+export const OpenPlace = ({ rank, isLoading }: { readonly rank: number; readonly isLoading: boolean }) => (
+  <li class="row open" data-rank={rank} data-loading={isLoading} aria-hidden="true">
+    <span class="rank">{rank}</span>
+    <span class="line" />
+  </li>
+)

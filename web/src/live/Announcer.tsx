@@ -1,0 +1,39 @@
+import { useEffect, useRef, useState } from "preact/hooks"
+import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
+import { STATE_NAMES } from "./Connection.tsx"
+import { describeChange } from "./describeChange.ts"
+
+/** A sentence takes about that long to be read out; changes in between are told together. */
+const QUIET_MS = 5_000
+
+interface AnnouncerProps {
+  readonly view: BoardView
+  /** The viewer's address while signed in. */
+  readonly viewer: string | undefined
+}
+
+/** Tells a screen reader, politely and at most once in 5 s, what has changed since it last spoke. */
+export const Announcer = ({ view, viewer }: AnnouncerProps) => {
+  const [sentence, setSentence] = useState("")
+  const told = useRef({ view, at: 0 })
+
+  useEffect(() => {
+    const speak = () => {
+      const before = told.current.view
+      const moved = before.scores && view.scores && describeChange(before.scores, view.scores, viewer)
+      // The way to the first live board is what everyone expects, and says nothing.
+      const isNews = view.state !== before.state && before.state !== "connecting"
+      const next = [isNews && `Connection: ${STATE_NAMES[view.state]}.`, moved].filter(Boolean).join(" ")
+      told.current = { view, at: next === "" ? told.current.at : Date.now() }
+      if (next !== "") setSentence(next)
+    }
+    const timer = setTimeout(speak, Math.max(0, told.current.at + QUIET_MS - Date.now()))
+    return () => clearTimeout(timer)
+  }, [view.scores, view.state, viewer])
+
+  return (
+    <p class="visually-hidden" role="status">
+      {sentence}
+    </p>
+  )
+}

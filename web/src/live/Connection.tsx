@@ -1,0 +1,25 @@
+import type { BoardView, LiveState } from "../../../src/client/ScoreboardClient.ts"
+import { formatAge } from "../format.ts"
+import { useNow } from "../useNow.ts"
+
+export const STATE_NAMES: Readonly<Record<LiveState, string>> = {
+  connecting: "Connecting",
+  live: "Live",
+  polling: "Polling",
+  reconnecting: "Reconnecting",
+  offline: "Offline",
+}
+
+/** How the board gets here, and how old what it shows may be. */
+export const Connection = ({ view }: { readonly view: BoardView }) => {
+  const now = useNow(view.confirmedAt !== undefined)
+  return (
+    <div class="connection" data-state={view.state} role="group" aria-label="Connection">
+      <span class="dot" aria-hidden="true" />
+      <strong>{STATE_NAMES[view.state]}</strong>
+      {view.confirmedAt !== undefined && (
+        <span class="age">as of {formatAge(Math.max(now, view.confirmedAt) - view.confirmedAt)}</span>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,39 @@
+import type { Scores } from "../../../src/domain/Score.ts"
+import { isOwn } from "../board/isOwn.ts"
+
+const placeOf = (scores: Scores, email: string): number => scores.findIndex((score) => score.email === email)
+
+/**
+ * What a listener should hear of the way from one board to another, in one or two short sentences: a new
+ * leader, the viewer's own score and place, or who moved up furthest. Undefined when no place changed.
+ */
+export const describeChange = (
+  before: Scores,
+  after: Scores,
+  viewer: string | undefined,
+): string | undefined => {
+  const sentences: string[] = []
+  const leader = after[0]
+  if (leader && leader.email !== before[0]?.email) {
+    sentences.push(`${leader.email} leads with ${leader.score} points.`)
+  }
+
+  const ownPlace = after.findIndex(({ email }) => isOwn(email, viewer))
+  const own = after[ownPlace]
+  const ownBefore = before.find(({ email }) => isOwn(email, viewer))
+  if (own && own !== leader && own.score !== ownBefore?.score) {
+    sentences.push(`You have ${own.score} points, rank ${ownPlace + 1}.`)
+  }
+  if (!own && ownBefore) sentences.push("You left the top 10.")
+  if (sentences.length > 0) return sentences.join(" ")
+
+  const climbers = after.map(({ email }, place) => {
+    const placeBefore = placeOf(before, email)
+    return { email, place, climbed: (placeBefore === -1 ? before.length : placeBefore) - place }
+  })
+  const best = climbers.reduce<(typeof climbers)[number] | undefined>(
+    (furthest, next) => (next.climbed > (furthest?.climbed ?? 0) ? next : furthest),
+    undefined,
+  )
+  return best && `${best.email} moves up to rank ${best.place + 1}.`
+}

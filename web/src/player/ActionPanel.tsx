@@ -1,0 +1,77 @@
+import { useEffect, useRef } from "preact/hooks"
+import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
+import type { Player, PlayerView } from "../../../src/client/Player.ts"
+import { isOwn } from "../board/isOwn.ts"
+import { RollingCount } from "../board/RollingCount.tsx"
+import { formatCount, formatWait } from "../format.ts"
+import { useCountdown } from "../useNow.ts"
+import { useOptimisticScore } from "./useOptimisticScore.ts"
+
+/** Why the last press that failed did, and what that means for the score. */
+const explain = ({ problem }: PlayerView): string => {
+  switch (problem?.kind) {
+    case undefined:
+      return ""
+    case "limited":
+      return "Too fast: that press was not counted."
+    case "unavailable":
+      return "The server cannot count at the moment."
+    case "unanswered":
+      return "No answer: the last press may not have been counted."
+    case "refused":
+      return problem.status === 403 ? "This player cannot score." : "The server refused that press."
+  }
+}
+
+const progress = ({ pending, retrying, counted }: PlayerView): string => {
+  if (retrying) return "No answer yet. Trying again; it counts once."
+  if (pending > 1) return `Sending ${formatCount(pending)}…`
+  return counted === 0 ? "Every press is one point." : `${formatCount(counted)} counted since you signed in`
+}
+
+interface ActionPanelProps {
+  readonly board: BoardView
+  readonly player: Player
+  readonly view: PlayerView
+  readonly email: string
+}
+
+/** The player's own score and the one thing to do about it. */
+export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) => {
+  const button = useRef<HTMLButtonElement>(null)
+  const place = board.scores?.findIndex((score) => isOwn(score.email, email)) ?? -1
+  const score = useOptimisticScore(board, view, board.scores?.[place]?.score)
+  const wait = useCountdown(view.blockedUntil)
+  useEffect(() => button.current?.focus({ preventScroll: true }), [])
+
+  return (
+    <section class="card action" aria-label="Your score">
+      <div class="standing">
+        <p class="own-score">
+          {score === undefined ? (
+            `+${formatCount(view.counted + view.pending)}`
+          ) : (
+            <RollingCount value={score} />
+          )}
+        </p>
+        <p class="place">
+          {score === undefined ? "this session, outside the top 10" : `points, rank ${place + 1}`}
+        </p>
+      </div>
+      <button
+        ref={button}
+        type="button"
+        class="button press"
+        data-pending={view.pending > 0}
+        aria-disabled={wait > 0}
+        onClick={() => player.press()}
+      >
+        {wait > 0 ? `Wait ${formatWait(wait)}` : "Score a point"}
+      </button>
+      <p class="progress" data-problem={view.problem !== undefined}>
+        <span role="status">{explain(view)}</span>
+        {view.problem === undefined && <span>{progress(view)}</span>}
+      </p>
+    </section>
+  )
+}

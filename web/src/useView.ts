@@ -1,0 +1,13 @@
+import { useEffect, useState } from "preact/hooks"
+
+interface Source<View> {
+  readonly view: View
+  subscribe(listener: (view: View) => void): () => void
+}
+
+/** The newest view of a board or a player; renders again when it changes. */
+export const useView = <View>(source: Source<View>): View => {
+  const [view, setView] = useState(source.view)
+  useEffect(() => source.subscribe(setView), [source])
+  return view
+}
