@@ -18,7 +18,7 @@ import type { MemoryQueueOptions } from "./SqsMemory.ts"
 export const SQS_BATCH_SIZE = 10
 
 /** How long one receive waits for a first message, in seconds: the longest that SQS allows. */
-export const SQS_WAIT_SECONDS = 20
+const SQS_WAIT_SECONDS = 20
 
 /** SQS refused, or did not answer in time. `cause` is for the log, never for a client. */
 export class SqsFailure extends Schema.TaggedError<SqsFailure>()("SqsFailure", {
