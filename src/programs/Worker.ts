@@ -22,6 +22,9 @@ const receiveBackoff = Schedule.min([Schedule.exponential("200 millis"), Schedul
 /** Between a failed refresh and the next, while the batch is held: 8 tries within about 6 s. */
 const refreshBackoff = Schedule.exponential("50 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 7 }))
 
+/** How often a worker that could not show a board looks whether it can again. */
+const UNSTUCK_EVERY = "1 second"
+
 const received = Metric.counter("worker_messages_total", {
   description: "Messages received, by what became of them.",
   incremental: true,
@@ -74,17 +77,30 @@ export const Worker = Layer.effectDiscard(
       }
     })
 
+    let stuck = false
     const handle = (batch: ReadonlyArray<ReceivedMessage>) =>
       batch.length === 0
         ? Effect.void
         : handleBatch(batch).pipe(
             Effect.timeout(BATCH_LIMIT),
-            Effect.catch((error) =>
-              Effect.logWarning("A batch was not finished and will be redelivered", error).pipe(
+            Effect.catch((error) => {
+              stuck = true
+              return Effect.logWarning("A batch was not finished and will be redelivered", error).pipe(
                 Effect.annotateLogs({ messages: batch.length }),
-              ),
-            ),
+              )
+            }),
           )
+
+    // While no board can be shown nothing is received: every receive counts towards the dead-letter queue.
+    const unstuck = Effect.suspend(() =>
+      stuck ? Effect.retry(refresher.refresh, Schedule.spaced(UNSTUCK_EVERY)) : Effect.void,
+    ).pipe(
+      Effect.andThen(
+        Effect.sync(() => {
+          stuck = false
+        }),
+      ),
+    )
 
     const receive = sqs.receive.pipe(
       Effect.tapError((error) => Effect.logWarning("The queue could not be read", error)),
@@ -92,7 +108,9 @@ export const Worker = Layer.effectDiscard(
     )
 
     // Only the wait for messages can be interrupted: a batch that was received is finished first.
-    const poll = Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(receive), handle))
+    const poll = Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(restore(Effect.andThen(unstuck, receive)), handle),
+    )
 
     const poller = Stream.fromEffectSchedule(poll, Schedule.forever)
     yield* Stream.mergeAll(

@@ -102,6 +102,35 @@ describe("Worker", () => {
     }),
   )
 
+  it.effect("receives nothing more until a board can be shown again", () =>
+    Effect.gen(function* () {
+      let away = true
+      let receives = 0
+      const failure = new RedisFailure({ operation: "writeBoard", cause: new Error("away") })
+      const services = Layer.mergeAll(
+        Layer.mock(Sqs)({
+          receive: Effect.suspend(() => {
+            receives++
+            return receives <= 40 ? Effect.succeed([increment(String(receives))]) : Effect.never
+          }),
+          delete: () => Effect.succeed([]),
+        }),
+        Layer.succeed(
+          Refresher,
+          Refresher.of({ refresh: Effect.suspend(() => (away ? Effect.fail(failure) : Effect.void)) }),
+        ),
+      )
+      yield* Effect.gen(function* () {
+        yield* TestClock.adjust("10 minutes")
+        const pollers = receives
+        assert.isAtMost(pollers, 8)
+        away = false
+        yield* TestClock.adjust("2 seconds")
+        assert.isAbove(receives, 40)
+      }).pipe(Effect.provide(Worker.pipe(Layer.provide(services))))
+    }),
+  )
+
   it.effect("finishes a batch it has received before it stops", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
