@@ -11,7 +11,7 @@ describe("describeChange", () => {
 
   it("names a new leader", () => {
     const sentence = describeChange(board({ ada: 5, bob: 4 }), board({ bob: 6, ada: 5 }), undefined)
-    assert.strictEqual(sentence, "bob leads with 6 points.")
+    assert.strictEqual(sentence, "bob leads with a score of 6.")
   })
 
   it("names the one who climbed furthest, also from outside", () => {
@@ -29,7 +29,7 @@ describe("describeChange", () => {
   it("tells the viewer about the own score and place", () => {
     assert.strictEqual(
       describeChange(board({ ada: 5, Bob: 3 }), board({ ada: 5, Bob: 4 }), "bob"),
-      "You have 4 points, rank 2.",
+      "Your score is 4, rank 2.",
     )
     assert.strictEqual(
       describeChange(board({ ada: 5, bob: 3 }), board({ ada: 5, cy: 4 }), "bob"),

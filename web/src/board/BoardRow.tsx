@@ -38,8 +38,8 @@ export const BoardRow = ({ id, rank, email, score, scoreBefore, share, isOwn }: 
       {isOwn && <span class="you">You</span>}
     </span>
     <span class="score">
+      <span class="visually-hidden">Score </span>
       <RollingCount key={id} value={score} from={scoreBefore} />
-      <span class="visually-hidden"> points</span>
     </span>
   </li>
 )

@@ -15,7 +15,8 @@ export const Connection = ({ view }: { readonly view: BoardView }) => {
   const now = useNow(view.confirmedAt !== undefined)
   return (
     <div class="connection" data-state={view.state} role="group" aria-label="Connection">
-      <span class="dot" aria-hidden="true" />
+      {/* A new element for every sign of life: it beats once, and an idle page draws nothing. */}
+      <span class="dot" key={view.confirmedAt} aria-hidden="true" />
       <strong>{STATE_NAMES[view.state]}</strong>
       {view.confirmedAt !== undefined && (
         <span class="age">as of {formatAge(Math.max(now, view.confirmedAt) - view.confirmedAt)}</span>

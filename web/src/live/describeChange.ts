@@ -1,5 +1,6 @@
 import type { Scores } from "../../../src/domain/Score.ts"
 import { isOwn } from "../board/isOwn.ts"
+import { formatCount } from "../format.ts"
 
 const placeOf = (scores: Scores, email: string): number => scores.findIndex((score) => score.email === email)
 
@@ -15,14 +16,14 @@ export const describeChange = (
   const sentences: string[] = []
   const leader = after[0]
   if (leader && leader.email !== before[0]?.email) {
-    sentences.push(`${leader.email} leads with ${leader.score} points.`)
+    sentences.push(`${leader.email} leads with a score of ${formatCount(leader.score)}.`)
   }
 
   const ownPlace = after.findIndex(({ email }) => isOwn(email, viewer))
   const own = after[ownPlace]
   const ownBefore = before.find(({ email }) => isOwn(email, viewer))
   if (own && own !== leader && own.score !== ownBefore?.score) {
-    sentences.push(`You have ${own.score} points, rank ${ownPlace + 1}.`)
+    sentences.push(`Your score is ${formatCount(own.score)}, rank ${ownPlace + 1}.`)
   }
   if (!own && ownBefore) sentences.push("You left the top 10.")
   if (sentences.length > 0) return sentences.join(" ")

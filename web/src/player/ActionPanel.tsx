@@ -55,7 +55,9 @@ export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) =>
           )}
         </p>
         <p class="place">
-          {score === undefined ? "this session, outside the top 10" : `points, rank ${place + 1}`}
+          {score === undefined
+            ? "this session, outside the top 10"
+            : `${score === 1 ? "point" : "points"}, rank ${place + 1}`}
         </p>
       </div>
       <button
@@ -64,6 +66,8 @@ export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) =>
         class="button press"
         data-pending={view.pending > 0}
         aria-disabled={wait > 0}
+        // A key held down is one press.
+        onKeyDown={(event) => event.repeat && event.preventDefault()}
         onClick={() => player.press()}
       >
         {wait > 0 ? `Wait ${formatWait(wait)}` : "Score a point"}

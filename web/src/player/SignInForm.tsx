@@ -73,13 +73,14 @@ interface SignInFormProps {
   readonly player: Player
   /** Whether the last session ended because the server no longer accepts it. */
   readonly expired: boolean
-  /** The address of the last sign-in, to start from. */
+  /** The address of the last sign-in on this page; empty when there was none. */
   readonly lastEmail: string
 }
 
 export const SignInForm = ({ player, expired, lastEmail }: SignInFormProps) => {
   const form = useRef<HTMLFormElement>(null)
-  const [values, setValues] = useState({ email: lastEmail, password: "" })
+  const title = useRef<HTMLHeadingElement>(null)
+  const [values, setValues] = useState({ email: expired ? lastEmail : "", password: "" })
   const [touched, setTouched] = useState({ email: false, password: false })
   const [message, setMessage] = useState(expired ? "Your session has expired. Sign in again." : "")
   const [isBusy, setBusy] = useState(false)
@@ -87,10 +88,11 @@ export const SignInForm = ({ player, expired, lastEmail }: SignInFormProps) => {
   const wait = useCountdown(blockedUntil)
 
   const focus = (name: FieldName) => form.current?.querySelector<HTMLInputElement>(`[name=${name}]`)?.focus()
-  // The button that was pressed last is gone; the way back in starts here.
+  // The button that was pressed last is gone, and with it the focus: the way back in starts here.
   useEffect(() => {
-    if (expired) focus(lastEmail === "" ? "email" : "password")
-  }, [expired])
+    if (expired) focus("password")
+    else if (lastEmail !== "") title.current?.focus({ preventScroll: true })
+  }, [])
 
   const submit = async () => {
     setTouched({ email: true, password: true })
@@ -129,7 +131,9 @@ export const SignInForm = ({ player, expired, lastEmail }: SignInFormProps) => {
         void submit()
       }}
     >
-      <h2 id="sign-in-title">Sign in to play</h2>
+      <h2 id="sign-in-title" ref={title} tabIndex={-1}>
+        Sign in to play
+      </h2>
       <p class="message" role="alert">
         {message}
       </p>
