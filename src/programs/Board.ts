@@ -46,7 +46,10 @@ export class Board extends Context.Service<
      */
     readonly current: Effect.Effect<ShownBoard, SqlFailure>
 
-    /** Selects the board from PostgreSQL and offers it to Redis, which publishes it when it is newer. */
+    /**
+     * Selects the board from PostgreSQL and offers it to Redis, which publishes it when it is newer. Fails when
+     * PostgreSQL is away, but then still keeps the board selected last from expiring.
+     */
     readonly refresh: Effect.Effect<BoardWriteOutcome, SqlFailure | RedisFailure>
   }
 >()("scoreboard/programs/Board") {
@@ -139,5 +142,23 @@ const make = Effect.gen(function* () {
     }),
   )
 
-  return Board.of({ current, refresh: Effect.flatMap(sql.top(BOARD_SIZE), write) })
+  // Without PostgreSQL nothing changes, so the board it gave last is still the truth and is kept from expiring.
+  let selected: StampedBoard | undefined
+  const refresh = sql.top(BOARD_SIZE).pipe(
+    Effect.tap((board) =>
+      Effect.sync(() => {
+        selected = board
+      }),
+    ),
+    Effect.tapError(() =>
+      selected === undefined
+        ? Effect.void
+        : Effect.catch(write(selected), (error) =>
+            Effect.logWarning("The last board could not be kept", error),
+          ),
+    ),
+    Effect.flatMap(write),
+  )
+
+  return Board.of({ current, refresh })
 })

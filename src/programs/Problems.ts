@@ -41,8 +41,11 @@ export const problemResponse = (error: Unavailable): Effect.Effect<HttpServerRes
     HttpServerResponse.setHeader("retry-after", String(error.retryAfterSeconds)),
   )
 
-const isProblem = (response: HttpServerResponse.HttpServerResponse) =>
-  response.headers["content-type"]?.startsWith(ProblemDetails.contentType) === true
+/** Whether an error says something of its own: the HTTP machinery's bare answers are empty or plain text. */
+const hasMeaning = (response: HttpServerResponse.HttpServerResponse) => {
+  const contentType = response.headers["content-type"]
+  return contentType?.startsWith(ProblemDetails.contentType) === true || contentType === "application/json"
+}
 
 /** Which methods each path has: for `Allow` and for the labels of the metrics. */
 export type Paths = ReadonlyMap<string, ReadonlyArray<string>>
@@ -52,7 +55,7 @@ const repair = (
   response: HttpServerResponse.HttpServerResponse,
   paths: Paths,
 ) => {
-  if (response.status < 400 || isProblem(response)) return response
+  if (response.status < 400 || hasMeaning(response)) return response
   const allowed = response.status === 404 ? paths.get(pathOf(request.url)) : undefined
   return allowed === undefined ? blank(response.status) : blank(405, { allow: allowed.join(", ") })
 }

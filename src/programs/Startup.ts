@@ -45,7 +45,7 @@ const explain = (error: unknown): string => {
   if (error instanceof ListenFailure) {
     return `Cannot listen on ${error.host}:${error.port}: ${rootMessage(error)}`
   }
-  return rootMessage(error)
+  return error instanceof Error && error.message !== "" ? error.message : rootMessage(error)
 }
 
 /** The message of the innermost cause: the driver's own words. */

@@ -159,3 +159,26 @@ describe("Board.current", () => {
     ),
   )
 })
+
+describe("Board.refresh", () => {
+  it.effect("offers the board of PostgreSQL to Redis", () =>
+    withWorld({ sql: stamped(4) }, (board, world) =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* board.refresh, "written")
+        assert.strictEqual(world.redis, JSON.stringify(stamped(4)))
+      }),
+    ),
+  )
+
+  it.effect("keeps the last board from expiring while PostgreSQL is away, and fails all the same", () =>
+    withWorld({ sql: stamped(4) }, (board, world) =>
+      Effect.gen(function* () {
+        yield* board.refresh
+        world.sql = "away"
+        world.redis = undefined
+        assert.strictEqual((yield* Effect.flip(board.refresh))._tag, "SqlFailure")
+        assert.strictEqual(world.redis, JSON.stringify(stamped(4)))
+      }),
+    ),
+  )
+})
