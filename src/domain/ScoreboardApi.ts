@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import * as OpenApi from "effect/http-api/OpenApi"
@@ -119,7 +120,10 @@ const increment = HttpApiEndpoint.post("increment", "/increment", {
   )
 
 /** `GET /scores`: declared here for the documents; answered by a route of its own for speed. */
-const top = HttpApiEndpoint.get("top", "/", { success: PublicBoard }).annotateMerge(
+const top = HttpApiEndpoint.get("top", "/", {
+  success: [PublicBoard, HttpApiSchema.Empty(304)],
+  error: Unavailable.response,
+}).annotateMerge(
   OpenApi.annotations({
     title: "The board",
     description:

@@ -33,10 +33,9 @@ const paths: Paths = new Map([
     path,
     Object.keys(item).flatMap((method) => (method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()])),
   ]),
-  ...["/", DOCS_PATH, OPENAPI_PATH, SOCKET_PATH].map((path): [string, ReadonlyArray<string>] => [
-    path,
-    ["GET", "HEAD"],
-  ]),
+  ...["/", "/favicon.svg", DOCS_PATH, OPENAPI_PATH, SOCKET_PATH].map(
+    (path): [string, ReadonlyArray<string>] => [path, ["GET", "HEAD"]],
+  ),
 ])
 
 const routeOf = (_method: string, path: string): string =>
@@ -53,7 +52,7 @@ const Routes = Layer.mergeAll(
   HttpRouter.add("GET", OPENAPI_PATH, HttpServerResponse.jsonUnsafe(openApi)),
   HttpApiScalar.layer(ScoreboardApi, { path: DOCS_PATH }),
   Page,
-  HttpRouter.add("GET", SOCKET_PATH, blank(426, { upgrade: "websocket", connection: "upgrade" })),
+  HttpRouter.add("GET", SOCKET_PATH, blank(426, { upgrade: "websocket", connection: "upgrade, close" })),
 )
 
 /** Where the API listens; `HOST` differs between a laptop and a container. */

@@ -66,9 +66,10 @@ const make = Effect.gen(function* () {
     yield* Metric.update(batches, pending.length)
     yield* sql.increment(pending.map(({ request }) => request)).pipe(
       Effect.flatMap((rows) => settle(pending, rows)),
-      Effect.catch((error) =>
+      // A defect as well: whoever waits is answered, and the committer lives on.
+      Effect.catchCause((cause) =>
         Effect.andThen(
-          Effect.logError("A commit of increments failed", error),
+          Effect.logError("A commit of increments failed", cause),
           Effect.sync(() => {
             for (const { answer } of pending) Deferred.doneUnsafe(answer, Effect.fail(databaseAway))
           }),

@@ -7,7 +7,7 @@ import * as Schedule from "effect/Schedule"
 import { encodeIncrement } from "../domain/Messages.ts"
 import type { UserId } from "../domain/Score.ts"
 import { Sql } from "../services/Sql.ts"
-import { type OutgoingMessage, Sqs, SQS_BATCH_SIZE } from "../services/Sqs.ts"
+import { type OutgoingMessage, Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../services/Sqs.ts"
 
 /** Commits waiting to be sent; more than that are left to the sweep. */
 const MAILBOX = 1000
@@ -72,11 +72,14 @@ const make = Effect.gen(function* () {
     const calls: Array<typeof all> = []
     for (let at = 0; at < all.length; at += SQS_BATCH_SIZE) calls.push(all.slice(at, at + SQS_BATCH_SIZE))
     const kept = new Set<string>()
-    let failure: unknown
+    let failure: SqsFailure | undefined
     yield* Effect.forEach(
       calls,
       (call) =>
-        sqs.send(call.map(({ message }) => message)).pipe(
+        // After one failure the others would only wait for the same one, for minutes and at a shutdown, too.
+        Effect.suspend(() =>
+          failure === undefined ? sqs.send(call.map(({ message }) => message)) : Effect.fail(failure),
+        ).pipe(
           Effect.match({
             onSuccess: (refused) => refused.map((index) => call[index]?.outboxId),
             onFailure: (error) => {

@@ -57,7 +57,9 @@ const repair = (
 ) => {
   if (response.status < 400 || hasMeaning(response)) return response
   const allowed = response.status === 404 ? paths.get(pathOf(request.url)) : undefined
-  return allowed === undefined ? blank(response.status) : blank(405, { allow: allowed.join(", ") })
+  return allowed === undefined || allowed.includes(request.method)
+    ? blank(response.status)
+    : blank(405, { allow: allowed.join(", ") })
 }
 
 /**

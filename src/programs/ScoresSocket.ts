@@ -63,6 +63,8 @@ const make = Effect.gen(function* () {
     Effect.retry(rereadSchedule),
   )
   const rereads = yield* Queue.sliding<void>(1)
+  // Redis may be away at the start: the first viewers see what PostgreSQL has.
+  yield* Queue.offer(rereads, undefined)
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Queue.take(rereads), reread)))
 
   yield* redis.notifications.pipe(

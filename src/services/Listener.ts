@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server } from "node:http"
 import type { Duplex } from "node:stream"
-import { admit, endRaw, MAX_HEADER_BYTES, refuseMalformed } from "./ListenerEdge.ts"
+import { admit, endRaw, MAX_HEADER_BYTES, refuse, refuseMalformed } from "./ListenerEdge.ts"
 
 /** The port could not be opened: taken, forbidden, or no such address on this machine. */
 export class ListenFailure extends Schema.TaggedError<ListenFailure>()("ListenFailure", {
@@ -102,9 +102,16 @@ const serve = Effect.fnUntraced(function* (options: ServeOptions, shutdownTimeou
     headersTimeout: HEADERS_TIMEOUT_MILLIS,
     requestTimeout: REQUEST_TIMEOUT_MILLIS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MILLIS,
+    // An offer of another protocol (h2c, as curl and Java make it) may be passed over: the request is a plain one.
+    shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
+    // `admit` refuses what has no Host: Node's own refusal carries no request id.
+    requireHostHeader: false,
   })
   server.on("request", (request, response) => {
     if (admit(request, response, options.routeOf, context)) handle(request, response)
+  })
+  server.on("checkExpectation", (request, response) => {
+    if (admit(request, response, options.routeOf, context)) refuse(response, 417, "Expectation Failed")
   })
   server.on("clientError", refuseMalformed)
   const { upgrade } = options

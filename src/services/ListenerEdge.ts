@@ -44,7 +44,8 @@ const problem = (status: number, title: string, detail?: string) =>
 
 /**
  * Prepares every answer: gives the request its id (header `x-request-id` on both sides), measures it, and
- * answers 413 itself when the announced body is too large. True when the application is to handle it.
+ * answers itself without a Host (400) and when
+ * the announced body is too large (413). True when the application is to handle it.
  */
 export const admit = (
   request: IncomingMessage,
@@ -67,12 +68,22 @@ export const admit = (
     handleFor(method, routeOf(method, pathOf(request.url)), status).updateUnsafe(seconds, context)
   })
 
+  // RFC 9112, 3.2
+  if (request.headers.host === undefined && request.httpVersion === "1.1") {
+    refuse(response, 400, "Bad Request", "The Host header is missing")
+    return false
+  }
   if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) {
-    response.writeHead(413, { "content-type": "application/problem+json", connection: "close" })
-    response.end(problem(413, "Content Too Large", `A body may have ${MAX_BODY_BYTES} bytes at most`))
+    refuse(response, 413, "Content Too Large", `A body may have ${MAX_BODY_BYTES} bytes at most`)
     return false
   }
   return true
+}
+
+/** Answers a request without the application, and closes the connection: what follows may not be a request. */
+export const refuse = (response: ServerResponse, status: number, title: string, detail?: string) => {
+  response.writeHead(status, { "content-type": "application/problem+json", connection: "close" })
+  response.end(problem(status, title, detail))
 }
 
 /** The path of a request target, without its query. */

@@ -56,7 +56,7 @@ export class SocketHub extends Context.Service<
   {
     /**
      * Takes over an upgraded connection and sends it the newest text at once; or refuses it: this process is
-     * full or draining (503), or the address has too many sockets (429).
+     * full or draining (503), the address has too many sockets (429), or it is no WebSocket handshake (400).
      */
     accept(request: IncomingMessage, socket: Duplex, head: Buffer): Refusal | undefined
 
@@ -90,6 +90,7 @@ export class SocketHub extends Context.Service<
 const RETRY_AFTER = ["Retry-After: 5"]
 const DRAINING: Refusal = { status: 503, title: "Service Unavailable", headers: RETRY_AFTER }
 const TOO_MANY: Refusal = { status: 429, title: "Too Many Requests", headers: RETRY_AFTER }
+const MALFORMED: Refusal = { status: 400, title: "Bad Request", headers: ["Sec-WebSocket-Version: 13"] }
 
 const make = Effect.fnUntraced(function* (limits: {
   readonly maxConnections: number
@@ -101,6 +102,11 @@ const make = Effect.fnUntraced(function* (limits: {
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE_BYTES,
+  })
+  // With a listener ws leaves the answer to us. It is called before `handleUpgrade` returns.
+  let malformed = false
+  server.on("wsClientError", () => {
+    malformed = true
   })
   const viewers = new Set<Viewer>()
   const perAddress = new Map<string, number>()
@@ -118,6 +124,7 @@ const make = Effect.fnUntraced(function* (limits: {
     if (draining) return refuse("draining", DRAINING)
     if (viewers.size >= limits.maxConnections) return refuse("full", DRAINING)
     if ((perAddress.get(address) ?? 0) >= limits.maxPerAddress) return refuse("address", TOO_MANY)
+    malformed = false
     server.handleUpgrade(request, socket, head, (ws) => {
       const viewer = new Viewer(ws, socket, () => newest, lose)
       viewers.add(viewer)
@@ -133,7 +140,7 @@ const make = Effect.fnUntraced(function* (limits: {
       })
       viewer.sendNewest()
     })
-    return undefined
+    return malformed ? refuse("malformed", MALFORMED) : undefined
   }
 
   // A broadcast that a newer one overtakes stops: its successor goes to everybody anyway.

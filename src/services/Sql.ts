@@ -58,6 +58,14 @@ const COMMIT_CONNECTIONS = 2
 /** Board reads are shared by all requests in flight, so few are ever open at once. */
 const READ_CONNECTIONS = 4
 
+const PostgresUrl = Schema.String.check(
+  Schema.makeFilter(
+    (text) =>
+      /^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? "") ||
+      "expected postgres[ql]://[user[:password]@]host[:port]/database",
+  ),
+)
+
 export class Sql extends Context.Service<
   Sql,
   {
@@ -98,7 +106,7 @@ export class Sql extends Context.Service<
     Layer.effect(Sql, make(url)).pipe(Layer.provide(Reactivity.layer))
 
   /** `DATABASE_URL`: postgresql://user:password@host:port/database, a primary. */
-  static readonly config = { url: Config.Redacted("DATABASE_URL") }
+  static readonly config = { url: Config.schema(Schema.Redacted(PostgresUrl), "DATABASE_URL") }
 
   /** From `config`. */
   static readonly layer = Layer.unwrap(

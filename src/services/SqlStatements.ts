@@ -68,7 +68,7 @@ sent as (insert into outbox (messages) select jsonb_agg(jsonb_build_object('id',
 select coalesce(i.refused, case when r.id is null then 'duplicate' else 'counted' end) as outcome,
   r.email, r.id::text as event_id, r.score_after::float8 as score, (select id from sent)::text as outbox_id
 from input i left join rows r using (id) order by i.n`
-  return yield* Effect.orDie(decodeIncrementRows(rows))
+  return yield* decodeIncrementRows(rows)
 })
 
 const BoardRow = Schema.Tuple([
@@ -91,7 +91,7 @@ cross join (
   select json_agg(json_build_object('email', u.email, 'score', s.score) order by s.score desc, s.reached, s.user_id) as scores
   from (select user_id, score, reached from scores where not hidden order by score desc, reached, user_id limit ${limit}) s
   join users u on u.id = s.user_id) t`
-  const [row] = yield* Effect.orDie(decodeBoardRow(rows))
+  const [row] = yield* decodeBoardRow(rows)
   return { scores: row.scores, epoch: row.epoch, version: row.version, committedAt: row.committed_at }
 })
 
@@ -102,9 +102,12 @@ const OutboxRow = Schema.Struct({
 })
 /** One commit's messages, still to be sent; `committed_at` in milliseconds since 1970. */
 export type OutboxRow = typeof OutboxRow.Type
-const decodeOutboxRows = Schema.decodeUnknownEffect(Schema.Array(OutboxRow))
+const decodeOutboxRow = Schema.decodeUnknownEffect(OutboxRow)
 
-/** Takes up to `limit` commits that are due, and makes them due again after `leaseSeconds`. */
+/**
+ * Takes up to `limit` commits that are due, and makes them due again after `leaseSeconds`. A row that does not
+ * decode is an error in the log and stays where it is: the others are not held up by it.
+ */
 export const leaseOutbox = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   options: { readonly leaseSeconds: number; readonly limit: number },
@@ -113,7 +116,18 @@ export const leaseOutbox = Effect.fnUntraced(function* (
 update outbox set due = now() + make_interval(secs => ${options.leaseSeconds}) where id in (
   select id from outbox where due < now() order by id limit ${options.limit} for update skip locked)
 returning id::text, floor(extract(epoch from at) * 1000)::float8 as committed_at, messages`
-  return yield* Effect.orDie(decodeOutboxRows(rows))
+  const decoded = yield* Effect.forEach(rows, (row) =>
+    decodeOutboxRow(row).pipe(
+      Effect.map((valid) => [valid]),
+      Effect.catch((cause) =>
+        Effect.as(
+          Effect.annotateLogs(Effect.logError("An outbox row is not valid", cause), { id: row["id"] }),
+          [],
+        ),
+      ),
+    ),
+  )
+  return decoded.flat()
 })
 
 const HistoryRow = Schema.Tuple([
@@ -147,6 +161,6 @@ select exists (select from revoked_tokens where jti = ${request.tokenId}) as rev
       'amount', e.amount, 'score', e.score_after) order by e.id desc)
     from (select * from score_events where user_id = ${request.userId} and id < ${request.after ?? "9223372036854775807"}::bigint
       order by id desc limit ${request.limit}) e), '[]') as entries`
-  const [row] = yield* Effect.orDie(decodeHistoryRow(rows))
+  const [row] = yield* decodeHistoryRow(rows)
   return row
 })
