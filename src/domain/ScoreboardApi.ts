@@ -9,6 +9,7 @@ import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { Forbidden, InvalidCredentials, TooManyRequests, Unauthorized, Unavailable } from "./Errors.ts"
 import { PublicBoard } from "./Messages.ts"
+import { PageCursor, RANK_PAGE, RankPage, Standing } from "./Ranks.ts"
 import { Count, type UserId } from "./Score.ts"
 
 /** Who sent the request, as the verified access token says. */
@@ -133,14 +134,52 @@ const top = HttpApiEndpoint.get("top", "/", {
   }),
 )
 
+const me = HttpApiEndpoint.get("me", "/me", {
+  success: Standing,
+  error: [Unauthorized.response, Unavailable.response],
+})
+  .middleware(Authorization)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Where the caller stands",
+      description:
+        "The caller's exact rank among all visible players, and up to five players on either side in board order, " +
+        "best first. Equal scores share a rank (1, 2, 2, 4). `players` are the visible players with at least one " +
+        'point; `percentile` is 100 × rank ÷ players, at most 100, not rounded: the x of "top x %". `rank` and ' +
+        "`percentile` are null, and there are no neighbours, for a caller without a score or hidden from the board. " +
+        "Never cached; ask at most once a second.",
+    }),
+  )
+
+const page = HttpApiEndpoint.get("page", "/page", {
+  query: {
+    after: Schema.optionalKey(PageCursor),
+    limit: Schema.optionalKey(
+      Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: RANK_PAGE })),
+    ),
+  },
+  success: RankPage,
+  error: Unavailable.response,
+}).annotateMerge(
+  OpenApi.annotations({
+    title: "The whole board, page by page",
+    description:
+      "Every visible player in the order of the board, with ranks. `after` = the `next` of the page before; it is " +
+      "opaque, and it stays valid while scores change: a player who moves between two requests can be on both " +
+      "pages or on none. `limit` is at most 100, which is also the default. May be cached for a second.",
+  }),
+)
+
 class UsersGroup extends HttpApiGroup.make("users").add(login, history).prefix("/users") {}
 class ScoresGroup extends HttpApiGroup.make("scores").add(increment).prefix("/scores") {}
+class RanksGroup extends HttpApiGroup.make("ranks").add(me, page).prefix("/scores") {}
 class BoardGroup extends HttpApiGroup.make("board").add(top).prefix("/scores") {}
 
 /** The routes that are answered through the contract: everything but the board and the WebSocket. */
 export class HandledApi extends HttpApi.make("scoreboard")
   .add(UsersGroup)
   .add(ScoresGroup)
+  .add(RanksGroup)
   .middleware(HttpApiMiddleware.ProblemDetails) {}
 
 /** The whole public contract: what `/openapi.json`, `/docs` and a derived client show. */

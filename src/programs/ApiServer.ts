@@ -19,6 +19,7 @@ import { AuthorizationLayer } from "./Authorization.ts"
 import { Health } from "./Health.ts"
 import { Page } from "./Page.ts"
 import { blank, type Paths, withProblems } from "./Problems.ts"
+import { RanksHandlers } from "./RanksHandlers.ts"
 import { BoardRoute, ScoresHandlers } from "./ScoresHandlers.ts"
 import { ScoresSocket, SOCKET_PATH } from "./ScoresSocket.ts"
 import { UsersHandlers } from "./UsersHandlers.ts"
@@ -44,7 +45,7 @@ const routeOf = (_method: string, path: string): string =>
 /** The table of contents: every route of the public port. */
 const Routes = Layer.mergeAll(
   HttpApiBuilder.layer(HandledApi).pipe(
-    Layer.provide([UsersHandlers, ScoresHandlers]),
+    Layer.provide([UsersHandlers, ScoresHandlers, RanksHandlers]),
     Layer.provide(AuthorizationLayer),
     Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
   ),

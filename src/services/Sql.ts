@@ -9,8 +9,16 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Reactivity from "effect/reactivity/Reactivity"
+import type { RankPage } from "../domain/Ranks.ts"
 import type { Board, UserId } from "../domain/Score.ts"
 import createScores from "./migrations/0001_create_scores.ts"
+import {
+  type RankPageRequest,
+  selectPage,
+  selectStanding,
+  type StandingAnswer,
+  type StandingRequest,
+} from "./SqlRanks.ts"
 import {
   commitIncrements,
   type HistoryPage,
@@ -33,6 +41,8 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "top",
     "register",
     "history",
+    "standing",
+    "page",
     "leaseOutbox",
     "deleteOutbox",
     "ping",
@@ -96,6 +106,12 @@ export class Sql extends Context.Service<
 
     /** One page of a player's history, newest first; `revoked` when the token it is asked with was logged out. */
     history(request: HistoryRequest): Effect.Effect<HistoryPage, SqlFailure>
+
+    /** A player's exact rank and neighbours; `revoked` when the token it is asked with was logged out. */
+    standing(request: StandingRequest): Effect.Effect<StandingAnswer, SqlFailure>
+
+    /** One page of the whole board, with ranks. `after` is a `PageCursor`. */
+    page(request: RankPageRequest): Effect.Effect<RankPage, SqlFailure>
 
     /** Succeeds when PostgreSQL answers. */
     readonly ping: Effect.Effect<void, SqlFailure>
@@ -182,6 +198,8 @@ on conflict (id) do update set email = excluded.email where users.email <> exclu
             Effect.asVoid,
           ),
     history: (request) => guard("history")(selectHistory(reads, request)),
+    standing: (request) => guard("standing")(selectStanding(reads, request)),
+    page: (request) => guard("page")(selectPage(reads, request)),
     ping: guard("ping")(reads`select 1`).pipe(Effect.asVoid),
   })
 })

@@ -1,0 +1,52 @@
+import * as Effect from "effect/Effect"
+import * as HttpEffect from "effect/http/HttpEffect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import { Unauthorized, Unavailable } from "../domain/Errors.ts"
+import { RANK_PAGE } from "../domain/Ranks.ts"
+import { CurrentPlayer, HandledApi } from "../domain/ScoreboardApi.ts"
+import { Sql, type SqlFailure } from "../services/Sql.ts"
+
+const cacheControl = (value: string) =>
+  HttpEffect.appendPreResponseHandler((_request, response) =>
+    Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", value)),
+  )
+
+const noStore = cacheControl("no-store")
+
+/** As the board itself: many readers of one page are one reader behind a CDN. */
+const briefly = cacheControl("public, max-age=1, stale-while-revalidate=5")
+
+const orUnavailable =
+  (message: string) =>
+  <A>(read: Effect.Effect<A, SqlFailure>): Effect.Effect<A, Unavailable> =>
+    read.pipe(
+      Effect.tapError((error) => Effect.logError(message, error)),
+      Effect.mapError(() => new Unavailable({ dependency: "database", retryAfterSeconds: 1 })),
+    )
+
+/** `GET /scores/me` and `GET /scores/page` */
+export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers) =>
+  Effect.gen(function* () {
+    const sql = yield* Sql
+
+    const me = handlers.handle("me", () =>
+      Effect.gen(function* () {
+        yield* noStore
+        const caller = yield* CurrentPlayer
+        const { revoked, ...standing } = yield* sql
+          .standing({ userId: caller.userId, tokenId: caller.tokenId ?? "" })
+          .pipe(orUnavailable("A standing could not be read"))
+        return revoked ? yield* new Unauthorized() : standing
+      }),
+    )
+
+    return me.handle("page", ({ query }) =>
+      sql.page({ after: query.after, limit: query.limit ?? RANK_PAGE }).pipe(
+        orUnavailable("A page of the board could not be read"),
+        // An error is not for a cache.
+        Effect.tap(() => briefly),
+      ),
+    )
+  }),
+)
