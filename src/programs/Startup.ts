@@ -29,7 +29,7 @@ const describe = Effect.fnUntraced(function* (error: Config.ConfigError) {
 })
 
 /** Reads every setting of the process before anything is opened, so that all mistakes are named at once. */
-const check = Effect.fnUntraced(function* (parts: ReadonlyArray<Settings>) {
+export const check = Effect.fnUntraced(function* (parts: ReadonlyArray<Settings>) {
   const problems = new Set<string>()
   for (const config of parts.flatMap((settings) => Object.values(settings))) {
     const read = yield* Effect.result(config)
@@ -39,7 +39,7 @@ const check = Effect.fnUntraced(function* (parts: ReadonlyArray<Settings>) {
 })
 
 /** One line for the operator: what to mend, or which dependency is away. */
-const explain = (error: unknown): string => {
+export const explain = (error: unknown): string => {
   if (error instanceof ConfigurationInvalid) return `Configuration: ${error.problems.join("; ")}`
   if (error instanceof SqlFailure) return `PostgreSQL (DATABASE_URL) cannot be used: ${rootMessage(error)}`
   if (error instanceof ListenFailure) {

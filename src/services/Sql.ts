@@ -43,6 +43,9 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "history",
     "standing",
     "page",
+    "verifyLevels",
+    "repairLevels",
+    "generate",
     "leaseOutbox",
     "deleteOutbox",
     "ping",
@@ -132,7 +135,8 @@ export class Sql extends Context.Service<
   )
 }
 
-const migrate = (url: Redacted.Redacted) =>
+/** Applies what is missing of the schema. Idempotent; several processes may do it at once. */
+export const migrate = (url: Redacted.Redacted) =>
   PgMigrator.run({ loader: PgMigrator.fromRecord({ "0001_create_scores": createScores }) }).pipe(
     // Without the limits of the pools: several processes may migrate at once, and then they wait for one another.
     Effect.provide([
