@@ -14,7 +14,7 @@ const describe = (report: LevelReport) =>
   (report.wrong === 0
     ? "every level is right"
     : [
-        `${report.wrong} levels are wrong; the lowest:`,
+        `wrong levels: ${report.wrong}, the lowest:`,
         ...report.lowest.map(
           ({ score, counted, kept }) => `  score ${score}: ${counted} players, kept ${kept}`,
         ),
@@ -42,7 +42,7 @@ const repair = Command.make("repair", {}, () =>
   Effect.gen(function* () {
     const levels = yield* SqlLevels
     const { repaired, after } = yield* levels.repair
-    yield* Console.log(`${repaired} levels repaired`)
+    yield* Console.log(`levels repaired: ${repaired}`)
     yield* conclude(after, "Levels go wrong while they are repaired: are the triggers of scores enabled?")
   }),
 ).pipe(

@@ -2,7 +2,14 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlError from "effect/sql/SqlError"
-import { NEIGHBOURS, percentileOf, type RankPage, ranksOf, type Standing } from "../domain/Ranks.ts"
+import {
+  NEIGHBOURS,
+  percentileOf,
+  RANK_PAGE,
+  type RankPage,
+  ranksOf,
+  type Standing,
+} from "../domain/Ranks.ts"
 import { Count, type UserId } from "../domain/Score.ts"
 
 /** Whose place, and the `jti` ("" = none) of the token it is asked with. */
@@ -25,28 +32,31 @@ export interface RankPageRequest {
 /**
  * One player's place, as one statement: the two ends of a tie and the scores beyond it are separate branches, each
  * one descent of the board's index, because one condition over both reads the whole tie. A rank is the sum of at
- * most 16 rows of `players_at_least`.
+ * most 16 rows of `players_at_least`. The limits are literals: for a parameter the plan that is kept would expect
+ * a tenth of the table, so the server would plan anew with every call, for longer than the call takes.
  */
-export const standingStatement = (sql: SqlClient.SqlClient, request: StandingRequest) => sql`
+export const standingStatement = (sql: SqlClient.SqlClient, request: StandingRequest) => {
+  const few = sql.literal(String(NEIGHBOURS))
+  return sql`
 with me as materialized (select user_id, score, reached from scores where user_id = ${request.userId} and not hidden),
 above as (select a.* from me cross join lateral (
   select * from (
     (select s.score, s.reached, s.user_id from scores s
       where not s.hidden and s.score = me.score and (s.reached, s.user_id) < (me.reached, me.user_id)
-      order by s.reached desc, s.user_id desc limit ${NEIGHBOURS})
+      order by s.reached desc, s.user_id desc limit ${few})
     union all
     (select s.score, s.reached, s.user_id from scores s where not s.hidden and s.score > me.score
-      order by s.score, s.reached desc, s.user_id desc limit ${NEIGHBOURS})) n
-  order by score, reached desc, user_id desc limit ${NEIGHBOURS}) a),
+      order by s.score, s.reached desc, s.user_id desc limit ${few})) n
+  order by score, reached desc, user_id desc limit ${few}) a),
 below as (select b.* from me cross join lateral (
   select * from (
     (select s.score, s.reached, s.user_id from scores s
       where not s.hidden and s.score = me.score and (s.reached, s.user_id) > (me.reached, me.user_id)
-      order by s.reached, s.user_id limit ${NEIGHBOURS})
+      order by s.reached, s.user_id limit ${few})
     union all
     (select s.score, s.reached, s.user_id from scores s where not s.hidden and s.score < me.score
-      order by s.score desc, s.reached, s.user_id limit ${NEIGHBOURS})) n
-  order by score desc, reached, user_id limit ${NEIGHBOURS}) b),
+      order by s.score desc, s.reached, s.user_id limit ${few})) n
+  order by score desc, reached, user_id limit ${few}) b),
 stretch as materialized (
   select 'above' as side, * from above union all select 'me', score, reached, user_id from me union all select 'below', * from below),
 first as materialized (select max(score) as score from stretch),
@@ -59,6 +69,7 @@ select exists (select from revoked_tokens where jti = ${request.tokenId}) as rev
   coalesce((select json_agg(json_build_object('side', t.side, 'email', u.email, 'score', t.score)
       order by t.score desc, t.reached, t.user_id)
     from stretch t left join users u on u.id = t.user_id), '[]') as stretch`
+}
 
 /** A place whose player has no row in `users` counts for the ranks of the others and is not shown. */
 const Place = Schema.Struct({ email: Schema.NullOr(Schema.String), score: Count })
@@ -119,18 +130,20 @@ const partsOf = (cursor: string) => {
  */
 export const pageStatement = (sql: SqlClient.SqlClient, request: RankPageRequest) => {
   const { score, reached, skip } = partsOf(request.after ?? TOP)
+  // A literal here as well, the same for every size of page; the page's own limit is applied to the rows found.
+  const most = sql.literal(String(RANK_PAGE + 1))
   return sql`
 with stretch as materialized (
   select * from (
     (select score, reached, user_id from scores
       where not hidden and score = ${score}::bigint and reached = ${reached}::bigint
-      order by user_id offset ${skip}::bigint limit ${request.limit})
+      order by user_id offset ${skip}::bigint limit ${most})
     union all
     (select score, reached, user_id from scores where not hidden and score = ${score}::bigint and reached > ${reached}::bigint
-      order by reached, user_id limit ${request.limit})
+      order by reached, user_id limit ${most})
     union all
     (select score, reached, user_id from scores where not hidden and score < ${score}::bigint
-      order by score desc, reached, user_id limit ${request.limit})) s
+      order by score desc, reached, user_id limit ${most})) s
   order by score desc, reached, user_id limit ${request.limit}),
 first as materialized (select max(score) as score from stretch),
 second as materialized (select max(score) as score from stretch where score < (select score from first))
