@@ -25,10 +25,10 @@ const SAMPLES = 2000
 const ROUNDS = 5
 
 /** Rounds of increments: the disk makes single ones differ by a factor of two, and checkpoints favour the later. */
-const COMMIT_ROUNDS = 10
+const COMMIT_ROUNDS = 30
 
 /** How long increments run in one round of either form of the trigger. */
-const COMMIT_SECONDS = 3
+const COMMIT_SECONDS = 1
 
 /** How long ranks are looked up under load, in one round. */
 const LOAD_SECONDS = 10
@@ -55,7 +55,7 @@ select 1 + count(*)::float8 as rank from scores
 where not hidden and score > (select score from scores where user_id = ${userId})`
 
 const explain = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, title: string, statement: Fragment) {
-  const rows = yield* sql<{ readonly "QUERY PLAN": string }>`explain (analyze, buffers) ${statement}`
+  const rows = yield* sql<{ readonly "QUERY PLAN": string }>`explain (analyze, buffers, costs off) ${statement}`
   yield* Console.log([`\n#### ${title}\n`, "```", ...rows.map((row) => row["QUERY PLAN"]), "```"].join("\n"))
 })
 

@@ -130,13 +130,16 @@ returning 1 as one`
   }
 })
 
-/** While it runs, no other repair does; the lock goes with the connection if the process dies. */
+/**
+ * While it runs, no other repair does; one that waits can be interrupted. The lock also goes with the connection, so
+ * an unlock that fails because the server is gone has nothing to add.
+ */
 const alone = <A, E, R>(sql: SqlClient.SqlClient, work: Effect.Effect<A, E, R>) =>
-  Effect.acquireUseRelease(
+  Effect.acquireRelease(
     sql`select pg_advisory_lock(${REPAIR_LOCK})`,
-    () => work,
-    () => Effect.orDie(sql`select pg_advisory_unlock(${REPAIR_LOCK})`),
-  )
+    () => Effect.ignore(sql`select pg_advisory_unlock(${REPAIR_LOCK})`),
+    { interruptible: true },
+  ).pipe(Effect.andThen(work), Effect.scoped)
 
 const make = Effect.fnUntraced(function* (url: Redacted.Redacted) {
   const failed =
