@@ -55,7 +55,9 @@ select 1 + count(*)::float8 as rank from scores
 where not hidden and score > (select score from scores where user_id = ${userId})`
 
 const explain = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, title: string, statement: Fragment) {
-  const rows = yield* sql<{ readonly "QUERY PLAN": string }>`explain (analyze, buffers, costs off) ${statement}`
+  const rows = yield* sql<{
+    readonly "QUERY PLAN": string
+  }>`explain (analyze, buffers, costs off) ${statement}`
   yield* Console.log([`\n#### ${title}\n`, "```", ...rows.map((row) => row["QUERY PLAN"]), "```"].join("\n"))
 })
 
