@@ -1,10 +1,10 @@
 import * as Schema from "effect/Schema"
 import { Count, Score } from "./Score.ts"
 
-/** How many players `GET /scores/me` shows on either side. From the task: "up to 5". */
+/** How many players `GET /scores/me` shows on either side. From the contract. */
 export const NEIGHBOURS = 5
 
-/** The most players of one `GET /scores/page`. From the task. */
+/** The most players of one `GET /scores/page`. From the contract. */
 export const RANK_PAGE = 100
 
 /**

@@ -81,7 +81,10 @@ const BoardRow = Schema.Tuple([
 ])
 const decodeBoardRow = Schema.decodeUnknownEffect(BoardRow)
 
-/** The board and its stamp from one snapshot: never split this into two statements, never send it to a replica. */
+/**
+ * The board and its stamp from one snapshot: never split this into two statements, never send it to a replica. The
+ * limit is a literal: for a parameter PostgreSQL would plan anew with every call.
+ */
 export const selectBoard = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, limit: number) {
   const rows = yield* sql`
 select e.epoch, v.version::float8 as version, v.committed_at, coalesce(t.scores, '[]') as scores
@@ -89,7 +92,7 @@ from board_epoch e
 cross join (select sum(n) as version, floor(extract(epoch from max(at)) * 1000)::float8 as committed_at from board_version) v
 cross join (
   select json_agg(json_build_object('email', u.email, 'score', s.score) order by s.score desc, s.reached, s.user_id) as scores
-  from (select user_id, score, reached from scores where not hidden order by score desc, reached, user_id limit ${limit}) s
+  from (select user_id, score, reached from scores where not hidden order by score desc, reached, user_id limit ${sql.literal(String(limit))}) s
   join users u on u.id = s.user_id) t`
   const [row] = yield* decodeBoardRow(rows)
   return { scores: row.scores, epoch: row.epoch, version: row.version, committedAt: row.committed_at }
