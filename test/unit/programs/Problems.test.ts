@@ -6,9 +6,13 @@ import { withProblems } from "../../../src/programs/Problems.ts"
 
 const paths = new Map([["/there", ["GET", "HEAD"]]])
 
-const answer = (app: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>, path = "/there") =>
+const answer = (
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>,
+  path = "/there",
+  method = "GET",
+) =>
   Effect.gen(function* () {
-    const request = HttpServerRequest.fromWeb(new Request(`http://board.test${path}`))
+    const request = HttpServerRequest.fromWeb(new Request(`http://board.test${path}`, { method }))
     const response = yield* Effect.provideService(
       withProblems(app, paths),
       HttpServerRequest.HttpServerRequest,
@@ -31,9 +35,11 @@ describe("withProblems", () => {
   it.effect("answers 405 with Allow where only the method is wrong, else 404", () =>
     Effect.gen(function* () {
       const nothing = Effect.succeed(HttpServerResponse.empty({ status: 404 }))
-      const wrongMethod = yield* answer(nothing, "/there?x=1")
+      const wrongMethod = yield* answer(nothing, "/there?x=1", "POST")
+      const rightMethod = yield* answer(nothing)
       const nowhere = yield* answer(nothing, "/nowhere")
       assert.deepStrictEqual([wrongMethod.status, wrongMethod.headers.get("allow")], [405, "GET, HEAD"])
+      assert.strictEqual(rightMethod.status, 404)
       assert.deepStrictEqual([nowhere.status, nowhere.headers.get("allow")], [404, null])
     }),
   )
