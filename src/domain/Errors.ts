@@ -42,6 +42,23 @@ export class InvalidCredentials extends HttpApiError.Problem<InvalidCredentials>
   )
 }
 
+/** The refresh token is unknown, expired or revoked: one answer for all of them. */
+export class InvalidRefreshToken extends HttpApiError.Problem<InvalidRefreshToken>()("InvalidRefreshToken", {
+  type: "urn:scoreboard:invalid-refresh-token",
+  title: "A valid refresh token is required: sign in again",
+  status: 401,
+}) {
+  static readonly response = InvalidRefreshToken.pipe(
+    HttpApiSchema.encodeToWithHeaders(
+      { body: InvalidRefreshToken, headers: { "www-authenticate": Schema.String } },
+      {
+        decode: ({ body }) => body,
+        encode: (body) => ({ body, headers: { "www-authenticate": 'Bearer realm="scoreboard"' } }),
+      },
+    ),
+  )
+}
+
 /** The player is hidden from the board by an operator and cannot raise a score. */
 export class Forbidden extends HttpApiError.Problem<Forbidden>()("Forbidden", {
   type: "urn:scoreboard:forbidden",

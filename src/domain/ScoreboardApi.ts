@@ -3,11 +3,18 @@ import * as Schema from "effect/Schema"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
-import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import * as OpenApi from "effect/http-api/OpenApi"
-import { Forbidden, InvalidCredentials, TooManyRequests, Unauthorized, Unavailable } from "./Errors.ts"
+import {
+  Forbidden,
+  InvalidCredentials,
+  InvalidRefreshToken,
+  TooManyRequests,
+  Unauthorized,
+  Unavailable,
+} from "./Errors.ts"
 import { PublicBoard } from "./Messages.ts"
 import { PageCursor, RANK_PAGE, RankPage, Standing } from "./Ranks.ts"
 import { Count, type UserId } from "./Score.ts"
@@ -17,8 +24,10 @@ export interface Caller {
   readonly userId: UserId
   /** The signed `email` claim; Cognito's own access tokens carry none. */
   readonly email: string | undefined
-  /** The token's `jti`, by which a logout revokes it. */
+  /** By which a logout revokes it: the sign-in's id, which all tokens refreshed from it share, else the token's. */
   readonly tokenId: string | undefined
+  /** When the token expires, in seconds since 1970. */
+  readonly expiresAtSeconds: number
   /** The token itself, for the one call that needs it (the profile of a new player). Never logged. */
   readonly accessToken: string
 }
@@ -53,6 +62,41 @@ const login = HttpApiEndpoint.post("login", "/auth/login", {
       "An unknown e-mail and a wrong password get the same answer.",
   }),
 )
+
+const RefreshToken = Schema.NonEmptyString.annotate({ description: "As the sign-in gave it" })
+
+const refresh = HttpApiEndpoint.post("refresh", "/auth/refresh", {
+  payload: Schema.Struct({ refreshToken: RefreshToken }),
+  success: Schema.Struct({
+    accessToken: Schema.String,
+    refreshToken: Schema.optionalKey(
+      Schema.String.annotate({
+        description: "Takes the place of the one that was sent; absent: that one stays good",
+      }),
+    ),
+  }),
+  error: [InvalidRefreshToken.response, TooManyRequests.response, Unavailable.response],
+}).annotateMerge(
+  OpenApi.annotations({
+    title: "Get a new access token",
+    description: "For when the access token has expired: a refresh token holds much longer.",
+  }),
+)
+
+const logout = HttpApiEndpoint.post("logout", "/auth/logout", {
+  payload: Schema.Struct({ refreshToken: RefreshToken }),
+  success: HttpApiSchema.NoContent,
+  error: [Unauthorized.response, Unavailable.response],
+})
+  .middleware(Authorization)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Sign out",
+      description:
+        "Ends the sign-in: its access tokens and the refresh token are refused from now on, by every server. " +
+        "503: one of the two could not be ended; send it again, with the same tokens.",
+    }),
+  )
 
 /** The most history entries of one page. */
 export const HISTORY_PAGE = 100
@@ -170,7 +214,7 @@ const page = HttpApiEndpoint.get("page", "/page", {
   }),
 )
 
-class UsersGroup extends HttpApiGroup.make("users").add(login, history).prefix("/users") {}
+class UsersGroup extends HttpApiGroup.make("users").add(login, refresh, logout, history).prefix("/users") {}
 class ScoresGroup extends HttpApiGroup.make("scores").add(increment).prefix("/scores") {}
 class RanksGroup extends HttpApiGroup.make("ranks").add(me, page).prefix("/scores") {}
 class BoardGroup extends HttpApiGroup.make("board").add(top).prefix("/scores") {}

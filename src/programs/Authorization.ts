@@ -31,9 +31,7 @@ export const AuthorizationLayer = Layer.effect(
                 Effect.fail(new Unavailable({ dependency: "identity provider", retryAfterSeconds: 5 })),
               ),
           }),
-          Effect.flatMap(({ userId, email, tokenId }) =>
-            Effect.provideService(app, CurrentPlayer, { userId, email, tokenId, accessToken }),
-          ),
+          Effect.flatMap((claims) => Effect.provideService(app, CurrentPlayer, { ...claims, accessToken })),
         )
       },
     })

@@ -8,9 +8,7 @@ import { InvalidCredentials, TooManyRequests, Unauthorized, Unavailable } from "
 import { CurrentPlayer, HandledApi, HISTORY_PAGE } from "../domain/ScoreboardApi.ts"
 import { Cognito, type Session } from "../services/Cognito.ts"
 import { Sql } from "../services/Sql.ts"
-
-/** What a client waits when the identity provider throttles and does not say for how long. */
-const THROTTLED_SECONDS = 30
+import { makeSessions, THROTTLED_SECONDS } from "./Sessions.ts"
 
 const logins = Metric.counter("logins_total", { description: "Logins, by outcome.", incremental: true })
 const counted = (outcome: string) => Metric.update(Metric.withAttributes(logins, { outcome }), 1)
@@ -24,6 +22,7 @@ export const UsersHandlers = HttpApiBuilder.group(HandledApi, "users", (handlers
   Effect.gen(function* () {
     const cognito = yield* Cognito
     const sql = yield* Sql
+    const sessions = yield* makeSessions
 
     // An address that cannot be stored now is asked for again with the player's first increment.
     const remember = ({ profile }: Session) =>
@@ -59,7 +58,15 @@ export const UsersHandlers = HttpApiBuilder.group(HandledApi, "users", (handlers
       ),
     )
 
-    return login.handle("history", ({ query }) =>
+    const signIns = login
+      .handle("refresh", ({ payload }) => Effect.andThen(noStore, sessions.refresh(payload.refreshToken)))
+      .handle("logout", ({ payload }) =>
+        Effect.flatMap(CurrentPlayer, (caller) =>
+          Effect.andThen(noStore, sessions.logout(caller, payload.refreshToken)),
+        ),
+      )
+
+    return signIns.handle("history", ({ query }) =>
       Effect.gen(function* () {
         const caller = yield* CurrentPlayer
         const limit = query.limit ?? HISTORY_PAGE

@@ -5,10 +5,11 @@ import { WorkerHealth } from "./Dependencies.ts"
 import { Management, managementConfig } from "./Management.ts"
 import { Outbox } from "./Outbox.ts"
 import { Refresher } from "./Refresher.ts"
+import { RevocationSweep } from "./RevocationSweep.ts"
 import { Worker } from "./Worker.ts"
 
-/** The worker's programs on the services they are given: the queue's reader, the board's tick, the outbox's sweep. */
-export const WorkerPrograms = Layer.merge(Worker, Layer.effectDiscard(Outbox)).pipe(
+/** The worker's programs on the services they are given: the queue's reader, the board's tick, the sweeps. */
+export const WorkerPrograms = Layer.mergeAll(Worker, Layer.effectDiscard(Outbox), RevocationSweep).pipe(
   Layer.provide(Refresher.layer),
   Layer.provide(Outbox.layer),
   Layer.provide(Board.layer),

@@ -13,7 +13,10 @@ export { CognitoFailure, LoginRejected, LoginThrottled, TokenRejected } from "./
 export interface AccessTokenClaims {
   /** The token's `sub`. */
   readonly userId: UserId
-  /** The token's `jti`, if it has one. */
+  /**
+   * What a logout revokes: the sign-in that the token comes from (`origin_jti`, which every access token refreshed
+   * from it carries, too), else the token's own `jti`, if it has one.
+   */
   readonly tokenId: string | undefined
   /** The signed `email` claim, if it has one: Cognito's own access tokens do not. */
   readonly email: string | undefined
@@ -35,6 +38,13 @@ export interface Session {
   readonly profile: Profile
 }
 
+/** The outcome of a refresh. */
+export interface Renewal {
+  readonly accessToken: string
+  /** The token that takes the place of the one used; undefined = that one stays good. */
+  readonly refreshToken: string | undefined
+}
+
 export class Cognito extends Context.Service<
   Cognito,
   {
@@ -50,6 +60,17 @@ export class Cognito extends Context.Service<
      * A key that the pool takes into use unannounced is known after 10 s at the latest.
      */
     verify(accessToken: string): Effect.Effect<AccessTokenClaims, TokenRejected | CognitoFailure>
+
+    /**
+     * A new access token for a refresh token; a revoked, expired or foreign one is rejected. Not retried: where
+     * tokens rotate, a repeat would use up the new one.
+     */
+    refresh(
+      refreshToken: Redacted.Redacted,
+    ): Effect.Effect<Renewal, TokenRejected | LoginThrottled | CognitoFailure>
+
+    /** Ends a refresh token. Idempotent; one that does not hold (any more) is ended already. */
+    revoke(refreshToken: Redacted.Redacted): Effect.Effect<void, CognitoFailure>
 
     /** The profile of the token's user. Safe to repeat. */
     profile(accessToken: string): Effect.Effect<Profile, TokenRejected | CognitoFailure>

@@ -14,7 +14,9 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { UserId } from "../domain/Score.ts"
 import type { Cognito, Profile } from "./Cognito.ts"
+import { call, limited, unexpected } from "./CognitoAwsCalls.ts"
 import { refusedLogin, refusedProfile } from "./CognitoAwsErrors.ts"
+import { makeAwsSessions } from "./CognitoAwsSessions.ts"
 import { CognitoFailure, LoginRejected, type TokenRejected } from "./CognitoErrors.ts"
 import { fetchKeySet } from "./CognitoKeys.ts"
 import { makeTokens } from "./CognitoTokens.ts"
@@ -39,9 +41,6 @@ export const cognitoConfig = {
   endpoint: Config.option(Config.schema(HttpUrl, "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER")),
 }
 
-/** A login or a profile in all, with the fetch of the keys where one is needed: what a caller is made to wait. */
-const CALL_LIMIT = "3 seconds"
-
 /** A connection in one region takes milliseconds. */
 const CONNECT_MILLIS = 1_000
 
@@ -52,35 +51,9 @@ const secretHash = (secret: Redacted.Redacted, userName: string, clientId: strin
 const attribute = (attributes: ReadonlyArray<AttributeType> | undefined, name: string) =>
   attributes?.find((candidate) => candidate.Name === name)?.Value || undefined
 
-/** A parser quotes the text it stumbled over, and there are tokens in it. */
-const withoutText = (cause: unknown) =>
-  cause instanceof SyntaxError ? new Error("The answer of the identity provider is not JSON") : cause
-
-/** One call; an interruption aborts it. */
-const call = <A, E>(
-  refused: (cause: unknown) => E,
-  send: (options: { readonly abortSignal: AbortSignal }) => Promise<A>,
-) =>
-  Effect.tryPromise({
-    try: (abortSignal) => send({ abortSignal }),
-    catch: (cause) => refused(withoutText(cause)),
-  })
-
-const unexpected = (operation: CognitoFailure["operation"], problem: string) =>
-  new CognitoFailure({ operation, cause: new Error(problem) })
-
 /** Tokens that were issued this moment and do not hold are the fault of our configuration. */
 const ownFault = (error: TokenRejected | CognitoFailure): CognitoFailure =>
   error._tag === "CognitoFailure" ? error : new CognitoFailure({ operation: "login", cause: error })
-
-const limited =
-  (operation: CognitoFailure["operation"]) =>
-  <A, E>(self: Effect.Effect<A, E>) =>
-    Effect.timeoutOrElse(self, {
-      duration: CALL_LIMIT,
-      orElse: () =>
-        Effect.fail(unexpected(operation, `The identity provider did not answer within ${CALL_LIMIT}`)),
-    })
 
 const makeClient = (region: string, endpoint: Option.Option<URL>) =>
   Effect.acquireRelease(
@@ -97,7 +70,7 @@ const makeClient = (region: string, endpoint: Option.Option<URL>) =>
     (client) => Effect.sync(() => client.destroy()),
   )
 
-/** Both calls that are made of the pool are public operations: they are not signed, no credentials are looked up. */
+/** All calls that are made of the pool are public operations: they are not signed, no credentials are looked up. */
 export const makeCognitoAws = Effect.gen(function* () {
   const { userPoolId, clientId, clientSecret, ...optional } = yield* Config.all(cognitoConfig)
   const region = userPoolId.slice(0, userPoolId.indexOf("_"))
@@ -163,6 +136,7 @@ export const makeCognitoAws = Effect.gen(function* () {
     verify: tokens.verifyAccess,
     profile: (accessToken) =>
       getUser(accessToken).pipe(limited("profile"), Effect.withSpan("Cognito.profile", { kind: "client" })),
+    ...makeAwsSessions(client, clientId, clientSecret),
     check: tokens.check,
   }
   return service

@@ -45,3 +45,25 @@ export const refusedProfile = (cause: unknown): TokenRejected | CognitoFailure =
   cause instanceof CognitoIdentityProviderServiceException && USER_MAY_NOT.has(cause.name)
     ? new TokenRejected({ reason: cause.name })
     : new CognitoFailure({ operation: "profile", cause })
+
+/** As `refusedLogin`; a token that rotation replaced is a refusal, too. */
+export const refusedRefresh = (cause: unknown): TokenRejected | LoginThrottled | CognitoFailure => {
+  if (cause instanceof CognitoIdentityProviderServiceException && cause.name === "RefreshTokenReuseException")
+    return new TokenRejected({ reason: cause.name })
+  const refused = refusedLogin(cause)
+  if (refused._tag === "LoginRejected") return new TokenRejected({ reason: refused.reason })
+  return refused._tag === "CognitoFailure" ? new CognitoFailure({ operation: "refresh", cause }) : refused
+}
+
+/** Cognito, or its emulator, says that this is no refresh token of this client (any more). */
+const NO_SUCH_TOKEN = new Set([
+  "NotAuthorizedException",
+  "UnsupportedTokenTypeException",
+  "UserNotFoundException",
+])
+
+/** A token that does not hold needs no end: RFC 7009 answers it like one that was revoked. */
+export const isNothingToRevoke = (cause: unknown): boolean =>
+  cause instanceof CognitoIdentityProviderServiceException &&
+  NO_SUCH_TOKEN.has(cause.name) &&
+  !WRONG_SECRET.test(cause.message)

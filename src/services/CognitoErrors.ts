@@ -2,7 +2,7 @@ import * as Schema from "effect/Schema"
 
 /** The identity provider refused to work, or did not answer in time. `cause` is for the log only. */
 export class CognitoFailure extends Schema.TaggedError<CognitoFailure>()("CognitoFailure", {
-  operation: Schema.Literals(["start", "login", "verify", "profile", "check"]),
+  operation: Schema.Literals(["start", "login", "verify", "profile", "refresh", "revoke", "check"]),
   cause: Schema.Defect(),
 }) {}
 

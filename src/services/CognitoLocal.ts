@@ -1,20 +1,21 @@
-import { randomBytes, randomUUID } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Semaphore from "effect/Semaphore"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { Cognito, Session } from "./Cognito.ts"
+import type { UserId } from "../domain/Score.ts"
+import type { Cognito, Renewal, Session } from "./Cognito.ts"
 import { CognitoFailure, LoginRejected, LoginThrottled, TokenRejected } from "./CognitoErrors.ts"
 import { loadLocalKey } from "./CognitoLocalKey.ts"
 import {
-  createLocalUsers,
-  type LocalUser,
-  seedUser,
-  type SeedUser,
-  selectLocalUser,
-} from "./CognitoLocalUsers.ts"
+  closeLocalSession,
+  createLocalSessions,
+  findLocalSession,
+  openLocalSession,
+} from "./CognitoLocalSessions.ts"
+import { createLocalUsers, seedUser, type SeedUser, selectLocalUser } from "./CognitoLocalUsers.ts"
 import { checkPassword } from "./CognitoPasswords.ts"
 import { makeTokens } from "./CognitoTokens.ts"
 import { isUserName } from "./CognitoUserName.ts"
@@ -27,8 +28,6 @@ const CLIENT_ID = "scoreboard-local"
 
 /** How long an access token holds: Cognito's default of one hour. */
 const TOKEN_SECONDS = 3600
-
-const REFRESH_TOKEN_BYTES = 48
 
 /** Passwords hashed at once: half of the threads that Node has for such work, which files and names need, too. */
 const HASHERS = 2
@@ -47,22 +46,19 @@ export interface CognitoLocalOptions {
 }
 
 /** The claims of Cognito's own access tokens; like those, without the e-mail. */
-const accessTokenClaims = (user: LocalUser, nowSeconds: number) => {
-  const tokenId = randomUUID()
-  return {
-    sub: user.id,
-    iss: ISSUER,
-    client_id: CLIENT_ID,
-    origin_jti: tokenId,
-    token_use: "access",
-    scope: "aws.cognito.signin.user.admin",
-    auth_time: nowSeconds,
-    exp: nowSeconds + TOKEN_SECONDS,
-    iat: nowSeconds,
-    jti: tokenId,
-    username: user.id,
-  }
-}
+const accessTokenClaims = (userId: UserId, sessionId: string, nowSeconds: number) => ({
+  sub: userId,
+  iss: ISSUER,
+  client_id: CLIENT_ID,
+  origin_jti: sessionId,
+  token_use: "access",
+  scope: "aws.cognito.signin.user.admin",
+  auth_time: nowSeconds,
+  exp: nowSeconds + TOKEN_SECONDS,
+  iat: nowSeconds,
+  jti: randomUUID(),
+  username: userId,
+})
 
 /** PostgreSQL away, or no outcome in time. */
 const guard =
@@ -75,7 +71,7 @@ const guard =
 
 /**
  * Signs in against the table of local users and issues tokens that the verifier of Cognito's tokens accepts. An
- * e-mail has to be written as it was stored. The refresh token is opaque and kept nowhere.
+ * e-mail has to be written as it was stored. Refresh tokens are opaque, hold for 30 days and do not rotate.
  */
 export const makeCognitoLocal = Effect.fnUntraced(function* (options: CognitoLocalOptions) {
   const sql = yield* SqlClient.SqlClient
@@ -83,7 +79,7 @@ export const makeCognitoLocal = Effect.fnUntraced(function* (options: CognitoLoc
     concurrency: HASHERS,
     discard: true,
   })
-  yield* Effect.andThen(createLocalUsers(sql), seeding).pipe(
+  yield* Effect.all([createLocalUsers(sql), createLocalSessions(sql), seeding], { discard: true }).pipe(
     Effect.mapError((cause) => new CognitoFailure({ operation: "start", cause })),
   )
   const key = yield* loadLocalKey(options.dataDir)
@@ -101,6 +97,11 @@ export const makeCognitoLocal = Effect.fnUntraced(function* (options: CognitoLoc
     return known ? user : undefined
   })
 
+  const issue = (userId: UserId, sessionId: string) =>
+    Effect.map(Clock.currentTimeMillis, (nowMillis) =>
+      key.sign(accessTokenClaims(userId, sessionId, Math.floor(nowMillis / 1000))),
+    )
+
   const login = Effect.fn("Cognito.login")(function* (email: string, password: Redacted.Redacted) {
     if (!isUserName(email)) return yield* new LoginRejected({ reason: "MalformedUserName" })
     const user = yield* authenticate(email, password).pipe(
@@ -111,14 +112,28 @@ export const makeCognitoLocal = Effect.fnUntraced(function* (options: CognitoLoc
       ),
     )
     if (user === undefined) return yield* new LoginRejected({ reason: "NotAuthorizedException" })
-    const nowSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const id = randomUUID()
     const session: Session = {
-      accessToken: key.sign(accessTokenClaims(user, nowSeconds)),
-      refreshToken: randomBytes(REFRESH_TOKEN_BYTES).toString("base64url"),
+      accessToken: yield* issue(user.id, id),
+      refreshToken: yield* guard("login")(openLocalSession(sql, { id, userId: user.id })),
       profile: { userId: user.id, email: user.email },
     }
     return session
   })
+
+  const refresh = Effect.fn("Cognito.refresh")(function* (refreshToken: Redacted.Redacted) {
+    const session = yield* guard("refresh")(findLocalSession(sql, Redacted.value(refreshToken)))
+    if (session === undefined) return yield* new TokenRejected({ reason: "NotAuthorizedException" })
+    const renewal: Renewal = {
+      accessToken: yield* issue(session.user_id, session.id),
+      refreshToken: undefined,
+    }
+    return renewal
+  })
+
+  const revoke = Effect.fn("Cognito.revoke")((refreshToken: Redacted.Redacted) =>
+    guard("revoke")(closeLocalSession(sql, Redacted.value(refreshToken))),
+  )
 
   const profile = Effect.fn("Cognito.profile")(function* (accessToken: string) {
     const { userId } = yield* tokens.verifyAccess(accessToken)
@@ -127,6 +142,13 @@ export const makeCognitoLocal = Effect.fnUntraced(function* (options: CognitoLoc
     return { userId, email: user.email }
   })
 
-  const service: Cognito["Service"] = { login, verify: tokens.verifyAccess, profile, check: tokens.check }
+  const service: Cognito["Service"] = {
+    login,
+    verify: tokens.verifyAccess,
+    refresh,
+    revoke,
+    profile,
+    check: tokens.check,
+  }
   return service
 })

@@ -26,7 +26,7 @@ create table if not exists local_users (
 )`
 
 /** An interruption does not wait for the statement: cancelling it needs a server that answers. */
-const abandonable = <A, E, R>(statement: Effect.Effect<A, E, R>) =>
+export const abandonable = <A, E, R>(statement: Effect.Effect<A, E, R>) =>
   Effect.flatMap(Effect.forkDetach(statement), (fiber) =>
     Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe())),
   )

@@ -34,7 +34,7 @@ class ClaimError extends Error {
 
 /** The checks of ours, beside the library's of signature, algorithm, issuer, `exp`, `nbf`, use and client. */
 const readClaims = (payload: JwtPayload, nowMillis: number): AccessTokenClaims => {
-  const { exp, iat, sub, jti, email } = payload
+  const { exp, iat, sub, jti, origin_jti: origin, email } = payload
   if (exp === undefined) throw new ClaimError("MissingExpiry")
   // The library still takes a token in the very second of its `exp`.
   if (nowMillis >= exp * 1000) throw new ClaimError("JwtExpiredError")
@@ -43,7 +43,7 @@ const readClaims = (payload: JwtPayload, nowMillis: number): AccessTokenClaims =
   if (sub === undefined || sub === "") throw new ClaimError("MissingSubject")
   return {
     userId: UserId.make(sub),
-    tokenId: jti === "" ? undefined : jti,
+    tokenId: (typeof origin === "string" && origin) || jti || undefined,
     email: typeof email === "string" && email !== "" ? email : undefined,
     expiresAtSeconds: exp,
   }

@@ -12,6 +12,8 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import type { RankPage } from "../domain/Ranks.ts"
 import type { Board, UserId } from "../domain/Score.ts"
 import createScores from "./migrations/0001_create_scores.ts"
+import indexRevokedTokens from "./migrations/0002_index_revoked_tokens.ts"
+import { pruneRevoked, revokeToken } from "./SqlRevocation.ts"
 import {
   type RankPageRequest,
   selectPage,
@@ -46,6 +48,8 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "verifyLevels",
     "repairLevels",
     "generate",
+    "revoke",
+    "pruneRevoked",
     "leaseOutbox",
     "deleteOutbox",
     "ping",
@@ -115,6 +119,14 @@ export class Sql extends Context.Service<
 
     /** One page of the whole board, with ranks. `after` is a `PageCursor`. */
     page(request: RankPageRequest): Effect.Effect<RankPage, SqlFailure>
+    /** Refuses every token of this id (`Caller.tokenId`) until the given second since 1970. Idempotent. */
+    revoke(token: {
+      readonly tokenId: string
+      readonly expiresAtSeconds: number
+    }): Effect.Effect<void, SqlFailure>
+
+    /** Forgets up to `limit` revocations of tokens that expired; gives how many. Several may run at once. */
+    pruneRevoked(limit: number): Effect.Effect<number, SqlFailure>
 
     /** Succeeds when PostgreSQL answers. */
     readonly ping: Effect.Effect<void, SqlFailure>
@@ -135,9 +147,14 @@ export class Sql extends Context.Service<
   )
 }
 
+const migrations = {
+  "0001_create_scores": createScores,
+  "0002_index_revoked_tokens": indexRevokedTokens,
+}
+
 /** Applies what is missing of the schema. Idempotent; several processes may do it at once. */
 export const migrate = (url: Redacted.Redacted) =>
-  PgMigrator.run({ loader: PgMigrator.fromRecord({ "0001_create_scores": createScores }) }).pipe(
+  PgMigrator.run({ loader: PgMigrator.fromRecord(migrations) }).pipe(
     // Without the limits of the pools: several processes may migrate at once, and then they wait for one another.
     Effect.provide([
       PgClient.layer({ url, maxConnections: 1, connectTimeout: CONNECT_TIMEOUT }),
@@ -204,6 +221,8 @@ on conflict (id) do update set email = excluded.email where users.email <> exclu
     history: (request) => guard("history")(selectHistory(reads, request)),
     standing: (request) => guard("standing")(selectStanding(reads, request)),
     page: (request) => guard("page")(selectPage(reads, request)),
+    revoke: (token) => guard("revoke")(revokeToken(reads, token)),
+    pruneRevoked: (limit) => guard("pruneRevoked")(pruneRevoked(reads, limit)),
     ping: guard("ping")(reads`select 1`).pipe(Effect.asVoid),
   })
 })

@@ -115,6 +115,63 @@ export const cognitoContract = <E>(name: string, layer: Layer.Layer<Cognito | Co
         }),
       )
 
+      it.effect("refresh gives another access token of the same sign-in", () =>
+        Effect.gen(function* () {
+          const cognito = yield* Cognito
+          const session = yield* login
+          const renewal = yield* cognito.refresh(Redacted.make(session.refreshToken))
+          assert.notStrictEqual(renewal.accessToken, session.accessToken)
+          const claims = yield* cognito.verify(renewal.accessToken)
+          assert.strictEqual(claims.userId, session.profile.userId)
+          // Unless it rotates, the one that was used stays good.
+          yield* cognito.refresh(Redacted.make(renewal.refreshToken ?? session.refreshToken))
+        }),
+      )
+
+      it.effect("refresh rejects what is no refresh token", () =>
+        Effect.gen(function* () {
+          const cognito = yield* Cognito
+          const { accessToken, refreshToken } = yield* login
+          const cut = refreshToken.slice(0, -1)
+          for (const token of [
+            "",
+            " ",
+            "x",
+            "\u0000",
+            "☃",
+            accessToken,
+            cut,
+            `${cut} `,
+            "a".repeat(20_000),
+          ]) {
+            const error = yield* Effect.flip(cognito.refresh(Redacted.make(token)))
+            assert.strictEqual(error._tag, "TokenRejected")
+            if (token.length > 8) assert.notInclude(JSON.stringify(error), token)
+          }
+        }),
+      )
+
+      it.effect("revoke ends one sign-in and no other, and may be repeated", () =>
+        Effect.gen(function* () {
+          const cognito = yield* Cognito
+          const gone = Redacted.make((yield* login).refreshToken)
+          const kept = Redacted.make((yield* login).refreshToken)
+          yield* cognito.revoke(gone)
+          yield* cognito.revoke(gone)
+          assert.strictEqual((yield* Effect.flip(cognito.refresh(gone)))._tag, "TokenRejected")
+          yield* cognito.refresh(kept)
+        }),
+      )
+
+      it.effect("revoke has nothing to do for what is no refresh token", () =>
+        Effect.gen(function* () {
+          const cognito = yield* Cognito
+          const { accessToken, refreshToken } = yield* login
+          for (const token of ["", "x", "☃", accessToken]) yield* cognito.revoke(Redacted.make(token))
+          yield* cognito.refresh(Redacted.make(refreshToken))
+        }),
+      )
+
       it.effect("profile gives the user of the token", () =>
         Effect.gen(function* () {
           const session = yield* login

@@ -27,12 +27,16 @@ export const refusal = (name: string, message = "No.") => json(400, { __type: na
 /** No answer at all. */
 export const mute: Answer = () => undefined
 
+const OPERATIONS = ["InitiateAuth", "GetUser", "GetTokensFromRefreshToken", "RevokeToken"] as const
+
 /** A provider whose every answer is the test's: what real Cognito says cannot be provoked in an emulator. */
 export const make = Effect.gen(function* () {
-  const answers: Record<"keys" | "InitiateAuth" | "GetUser", Answer> = {
+  const answers: Record<(typeof OPERATIONS)[number] | "keys", Answer> = {
     keys: json(200, { keys: [key.jwk] }),
     InitiateAuth: refusal("NotAuthorizedException"),
     GetUser: refusal("NotAuthorizedException"),
+    GetTokensFromRefreshToken: refusal("NotAuthorizedException"),
+    RevokeToken: json(200, {}),
   }
   const requests: Array<{ readonly operation: string; readonly headers: object; readonly body: string }> = []
   const server = createServer((request, response) => {
@@ -41,7 +45,7 @@ export const make = Effect.gen(function* () {
     request.on("end", () => {
       const body = Buffer.concat(chunks).toString()
       const target = String(request.headers["x-amz-target"]).split(".")[1]
-      const operation = target === "InitiateAuth" || target === "GetUser" ? target : "keys"
+      const operation = OPERATIONS.find((name) => name === target) ?? "keys"
       requests.push({ operation, headers: request.headers, body })
       answers[operation](request, response, body)
     })

@@ -16,6 +16,7 @@ const caller = (id: string): Caller => ({
   userId: UserId.make(id),
   email: `${id}@example.com`,
   tokenId: `token of ${id}`,
+  expiresAtSeconds: 4_000_000_000,
   accessToken: `access token of ${id}`,
 })
 

@@ -116,6 +116,16 @@ describe("verify", () => {
     }),
   )
 
+  it.effect("names the sign-in that a token was refreshed from, if it says so", () =>
+    Effect.gen(function* () {
+      const { tokens, claims } = yield* setup
+      const verified = yield* tokens.verifyAccess(mint(key, { ...claims, origin_jti: "first" }))
+      assert.strictEqual(verified.tokenId, "first")
+      const odd = yield* tokens.verifyAccess(mint(key, { ...claims, origin_jti: 7 }))
+      assert.strictEqual(odd.tokenId, claims.jti)
+    }),
+  )
+
   for (const [title, wrong, expected] of WRONG_CLAIMS) {
     it.effect(`rejects ${title}`, () =>
       Effect.gen(function* () {
