@@ -42,7 +42,7 @@ export class Authorization extends HttpApiMiddleware.Service<Authorization, { pr
   "scoreboard/domain/Authorization",
   {
     security: { bearer: HttpApiSecurity.bearer },
-    error: [Unauthorized.response, Unavailable.response],
+    error: [Unauthorized.response, TooManyRequests.response, Unavailable.response],
     requiredForClient: true,
   },
 ) {}
@@ -152,7 +152,7 @@ const increment = HttpApiEndpoint.post("increment", "/increment", {
     ),
   },
   success: Schema.Struct({ message: Schema.Literal("Score incremented") }),
-  error: [Forbidden, Unauthorized.response, Unavailable.response],
+  error: [Forbidden, Unauthorized.response, TooManyRequests.response, Unavailable.response],
 })
   .middleware(Authorization)
   .annotateMerge(

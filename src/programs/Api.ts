@@ -5,6 +5,7 @@ import { apiConfig, ApiServer } from "./ApiServer.ts"
 import { Board } from "./Board.ts"
 import { ApiHealth } from "./Dependencies.ts"
 import { Increment } from "./Increment.ts"
+import { Limits } from "./Limits.ts"
 import { Management, managementConfig } from "./Management.ts"
 import { Outbox } from "./Outbox.ts"
 import { ScoresSocket } from "./ScoresSocket.ts"
@@ -17,7 +18,7 @@ export const Api = (defaultHost: string) =>
   ApiServer.layer(defaultHost).pipe(
     Layer.provide(Management(defaultHost)),
     Layer.provide(ApiHealth),
-    Layer.provide([Increment.layer, ScoresSocket.layer]),
+    Layer.provide([Increment.layer, ScoresSocket.layer, Limits.layer]),
     Layer.provide(Outbox.layer),
     Layer.provide(Board.layer),
   )
@@ -28,5 +29,6 @@ export const apiSettings = (defaultHost: string) => [
   managementConfig(defaultHost),
   Listener.config,
   SocketHub.config,
+  Limits.config,
   ScoresSocket.config,
 ]

@@ -78,9 +78,9 @@ export class ApiServer extends Context.Service<ApiServer, { readonly host: strin
         yield* ScoresSocket
         const app = yield* HttpRouter.toHttpEffect(Routes)
 
-        const upgrade: Upgrade = (request, socket, head) =>
+        const upgrade: Upgrade = (request, socket, head, address) =>
           pathOf(request.url) === SOCKET_PATH
-            ? hub.accept(request, socket, head)
+            ? hub.accept(request, socket, head, address)
             : { status: 404, title: "Not Found" }
 
         const listening = yield* listener.serve({

@@ -1,10 +1,12 @@
 import * as Effect from "effect/Effect"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import { Unauthorized, Unavailable } from "../domain/Errors.ts"
 import { Authorization, CurrentPlayer } from "../domain/ScoreboardApi.ts"
 import { Cognito } from "../services/Cognito.ts"
+import { clientAddressOf, Limits } from "./Limits.ts"
 
 const rejected = Metric.counter("tokens_rejected_total", {
   description: "Requests whose access token was missing or refused.",
@@ -16,7 +18,12 @@ export const AuthorizationLayer = Layer.effect(
   Authorization,
   Effect.gen(function* () {
     const cognito = yield* Cognito
-    const reject = Effect.andThen(Metric.update(rejected, 1), Effect.fail(new Unauthorized()))
+    const limits = yield* Limits
+    const reject = Effect.gen(function* () {
+      yield* Metric.update(rejected, 1)
+      yield* limits.unauthorized(clientAddressOf(yield* HttpServerRequest.HttpServerRequest))
+      return yield* new Unauthorized()
+    })
     return Authorization.of({
       bearer: (app, { credential }) => {
         const accessToken = Redacted.value(credential)

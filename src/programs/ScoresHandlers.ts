@@ -7,6 +7,7 @@ import { Unavailable } from "../domain/Errors.ts"
 import { CurrentPlayer, HandledApi } from "../domain/ScoreboardApi.ts"
 import { Board, type ShownBoard } from "./Board.ts"
 import { Increment } from "./Increment.ts"
+import { Limits } from "./Limits.ts"
 import { problemResponse } from "./Problems.ts"
 
 const incremented = { message: "Score incremented" } as const
@@ -15,9 +16,15 @@ const incremented = { message: "Score incremented" } as const
 export const ScoresHandlers = HttpApiBuilder.group(HandledApi, "scores", (handlers) =>
   Effect.gen(function* () {
     const increment = yield* Increment
+    const limits = yield* Limits
     return handlers.handle("increment", ({ headers }) =>
       Effect.flatMap(CurrentPlayer, (caller) =>
-        Effect.as(increment.raise(caller, headers["idempotency-key"] ?? ""), incremented),
+        limits
+          .increment(caller.userId)
+          .pipe(
+            Effect.andThen(increment.raise(caller, headers["idempotency-key"] ?? "")),
+            Effect.as(incremented),
+          ),
       ),
     )
   }),

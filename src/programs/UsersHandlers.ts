@@ -8,6 +8,7 @@ import { InvalidCredentials, TooManyRequests, Unauthorized, Unavailable } from "
 import { CurrentPlayer, HandledApi, HISTORY_PAGE } from "../domain/ScoreboardApi.ts"
 import { Cognito, type Session } from "../services/Cognito.ts"
 import { Sql } from "../services/Sql.ts"
+import { clientAddressOf, Limits } from "./Limits.ts"
 import { makeSessions, THROTTLED_SECONDS } from "./Sessions.ts"
 
 const logins = Metric.counter("logins_total", { description: "Logins, by outcome.", incremental: true })
@@ -23,6 +24,7 @@ export const UsersHandlers = HttpApiBuilder.group(HandledApi, "users", (handlers
     const cognito = yield* Cognito
     const sql = yield* Sql
     const sessions = yield* makeSessions
+    const limits = yield* Limits
 
     // An address that cannot be stored now is asked for again with the player's first increment.
     const remember = ({ profile }: Session) =>
@@ -30,8 +32,9 @@ export const UsersHandlers = HttpApiBuilder.group(HandledApi, "users", (handlers
         Effect.logWarning("A player could not be stored at login", error),
       )
 
-    const login = handlers.handle("login", ({ payload }) =>
+    const login = handlers.handle("login", ({ payload, request }) =>
       noStore.pipe(
+        Effect.andThen(limits.login(payload.email, clientAddressOf(request))),
         Effect.andThen(cognito.login(payload.email, Redacted.make(payload.password))),
         Effect.tap(remember),
         Effect.tap(() => counted("ok")),
@@ -59,7 +62,12 @@ export const UsersHandlers = HttpApiBuilder.group(HandledApi, "users", (handlers
     )
 
     const signIns = login
-      .handle("refresh", ({ payload }) => Effect.andThen(noStore, sessions.refresh(payload.refreshToken)))
+      .handle("refresh", ({ payload, request }) =>
+        noStore.pipe(
+          Effect.andThen(limits.refresh(clientAddressOf(request))),
+          Effect.andThen(sessions.refresh(payload.refreshToken)),
+        ),
+      )
       .handle("logout", ({ payload }) =>
         Effect.flatMap(CurrentPlayer, (caller) =>
           Effect.andThen(noStore, sessions.logout(caller, payload.refreshToken)),

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server } from "node:http"
 import type { Duplex } from "node:stream"
+import { CLIENT_ADDRESS, makeClientReader } from "./ListenerClient.ts"
 import { admit, endRaw, MAX_HEADER_BYTES, refuse, refuseMalformed } from "./ListenerEdge.ts"
 
 /** The port could not be opened: taken, forbidden, or no such address on this machine. */
@@ -21,6 +22,12 @@ export class ListenFailure extends Schema.TaggedError<ListenFailure>()("ListenFa
 
 /** The number of a port to listen on: 0 = a free one, which the log names. */
 export const ListenPort = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
+
+/** Proxies of our own between the clients and this process. */
+const ProxyHops = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 16 }))
+
+/** Browsers ask by TLS only for a year after they once did. */
+const STRICT_TRANSPORT_SECURITY = "max-age=31536000"
 
 /** Time for all headers to arrive: a slow sender holds one socket, nothing else. */
 const HEADERS_TIMEOUT_MILLIS = 10_000
@@ -34,8 +41,13 @@ const KEEP_ALIVE_TIMEOUT_MILLIS = 65_000
 /** A connection that was busy when the server closed is idle soon after; looked for this often. */
 const CLOSE_IDLE_EVERY = "50 millis"
 
-/** What becomes of a request to upgrade: taken over (undefined), or refused with this status. */
-export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => UpgradeRefusal | undefined
+/** What becomes of a request to upgrade by the client of this address: taken over (undefined), or refused. */
+export type Upgrade = (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  address: string,
+) => UpgradeRefusal | undefined
 
 /** The answer to an upgrade that is not taken; `headers` are whole lines. */
 export interface UpgradeRefusal {
@@ -80,22 +92,39 @@ export class Listener extends Context.Service<
 >()("scoreboard/services/Listener") {
   static readonly config = {
     shutdownTimeout: Config.Duration("SHUTDOWN_TIMEOUT").pipe(Config.withDefault(Duration.seconds(10))),
+    trustedProxyHops: Config.schema(ProxyHops, "TRUSTED_PROXY_HOPS").pipe(Config.withDefault(0)),
   }
 
   static readonly layer = Layer.effect(
     Listener,
-    Effect.map(Listener.config.shutdownTimeout, (shutdownTimeout) =>
-      Listener.of({ shutdownTimeout, serve: (options) => serve(options, shutdownTimeout) }),
+    Effect.map(Config.all(Listener.config), ({ shutdownTimeout, trustedProxyHops }) =>
+      Listener.of({
+        shutdownTimeout,
+        serve: (options) => serve(options, shutdownTimeout, trustedProxyHops),
+      }),
     ),
   )
 }
 
-const serve = Effect.fnUntraced(function* (options: ServeOptions, shutdownTimeout: Duration.Duration) {
+const serve = Effect.fnUntraced(function* (
+  options: ServeOptions,
+  shutdownTimeout: Duration.Duration,
+  trustedProxyHops: number,
+) {
   const scope = yield* Effect.scope
   // Made before the server, so closed after it: requests in flight are answered, not interrupted.
   const requests = yield* Scope.fork(scope)
   const context = yield* Effect.context<never>()
   const handle = yield* NodeHttpServer.makeHandler(options.app, { scope: requests })
+
+  const log = Effect.runForkWith(context)
+  const clientOf = makeClientReader(trustedProxyHops, () =>
+    log(
+      Effect.logWarning(
+        "A forwarding header was ignored: set TRUSTED_PROXY_HOPS if a proxy of yours is in front",
+      ),
+    ),
+  )
 
   const server = createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
@@ -108,6 +137,9 @@ const serve = Effect.fnUntraced(function* (options: ServeOptions, shutdownTimeou
     requireHostHeader: false,
   })
   server.on("request", (request, response) => {
+    const client = clientOf(request)
+    request.headers[CLIENT_ADDRESS] = client.address
+    if (client.secure) response.setHeader("strict-transport-security", STRICT_TRANSPORT_SECURITY)
     if (admit(request, response, options.routeOf, context)) handle(request, response)
   })
   server.on("checkExpectation", (request, response) => {
@@ -117,7 +149,7 @@ const serve = Effect.fnUntraced(function* (options: ServeOptions, shutdownTimeou
   const { upgrade } = options
   if (upgrade !== undefined) {
     server.on("upgrade", (request, socket, head) => {
-      const refusal = upgrade(request, socket, head)
+      const refusal = upgrade(request, socket, head, clientOf(request).address)
       if (refusal !== undefined) endRaw(socket, refusal.status, refusal.title, refusal.headers)
     })
   }

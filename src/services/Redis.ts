@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import { BOARD_KEY } from "../domain/Messages.ts"
+import { type Bucket, defineTake, runTake, type Taken } from "./RedisBucket.ts"
 import { describeRedisError, openConnection } from "./RedisConnection.ts"
 import { makeRedisMemory } from "./RedisMemory.ts"
 import { defineWriteBoard, runWriteBoard } from "./RedisScript.ts"
@@ -13,7 +14,7 @@ import { redisConfig } from "./RedisUrl.ts"
 
 /** Redis refused, or did not answer in time. `cause` is for the log, never for a client. */
 export class RedisFailure extends Schema.TaggedError<RedisFailure>()("RedisFailure", {
-  operation: Schema.Literals(["readBoard", "writeBoard", "ping"]),
+  operation: Schema.Literals(["readBoard", "writeBoard", "take", "ping"]),
   cause: Schema.Defect(),
 }) {}
 
@@ -71,6 +72,9 @@ export class Redis extends Context.Service<
      */
     readonly notifications: Stream.Stream<BoardNotification>
 
+    /** Takes one from a token bucket that all processes share, in one round trip. Not idempotent. */
+    take(bucket: Bucket): Effect.Effect<Taken, RedisFailure>
+
     /** Succeeds when Redis answers. */
     readonly ping: Effect.Effect<void, RedisFailure>
   }
@@ -91,6 +95,7 @@ export class Redis extends Context.Service<
         { concurrency: 2 },
       )
       defineWriteBoard(commands)
+      defineTake(commands)
       return Redis.of({
         readBoard: request("readBoard", () =>
           commands.get(BOARD_KEY).catch((error: unknown) => {
@@ -100,6 +105,13 @@ export class Redis extends Context.Service<
         ).pipe(Effect.map(Option.fromNullOr)),
         writeBoard: (board) => request("writeBoard", () => runWriteBoard(commands, board)),
         notifications: yield* subscribeBoard(subscriber),
+        // Without a span: there is one of these for every increment.
+        take: (bucket) =>
+          Effect.tryPromise({
+            try: () => runTake(commands, bucket),
+            catch: (error) =>
+              new RedisFailure({ operation: "take", cause: new Error(describeRedisError(error)) }),
+          }),
         ping: Effect.asVoid(request("ping", () => commands.ping())),
       })
     }),

@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { BOARD_TTL_SECONDS } from "../domain/Messages.ts"
 import { BoardStamp } from "../domain/Score.ts"
+import { makeBuckets } from "./RedisBucket.ts"
 import type { BoardWrite, BoardWriteOutcome, Redis } from "./Redis.ts"
 import { makeRedisFanout } from "./RedisFanout.ts"
 
@@ -22,9 +23,13 @@ const StampedValue = Schema.fromJsonString(
 )
 const decodeStamped = Schema.decodeUnknownOption(StampedValue)
 
+/** Buckets that are kept: some 2 MB. */
+const MEMORY_BUCKETS = 10_000
+
 /** Redis in this process: the same rules, on the clock of Effect. Never fails. */
 export const makeRedisMemory = (store: RedisMemoryStore): Redis["Service"] => {
   const fanout = makeRedisFanout()
+  const takeNow = makeBuckets(MEMORY_BUCKETS)
   fanout.subscribed()
 
   const text = (now: number) =>
@@ -51,6 +56,7 @@ export const makeRedisMemory = (store: RedisMemoryStore): Redis["Service"] => {
         return result
       }),
     notifications: fanout.notifications,
+    take: (bucket) => Effect.map(Clock.monotonicTimeNanos, (nanos) => takeNow(bucket, Number(nanos / 1000n))),
     ping: Effect.void,
   }
 }

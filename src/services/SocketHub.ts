@@ -56,9 +56,10 @@ export class SocketHub extends Context.Service<
   {
     /**
      * Takes over an upgraded connection and sends it the newest text at once; or refuses it: this process is
-     * full or draining (503), the address has too many sockets (429), or it is no WebSocket handshake (400).
+     * full or draining (503), `address` (the client's, as limits count it) has too many sockets (429), or it is no
+     * WebSocket handshake (400).
      */
-    accept(request: IncomingMessage, socket: Duplex, head: Buffer): Refusal | undefined
+    accept(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): Refusal | undefined
 
     /**
      * Sends a text to every socket and keeps it for newcomers. One frame is encoded for all; a socket that has
@@ -119,8 +120,12 @@ const make = Effect.fnUntraced(function* (limits: {
   }
   const lose = (reason: string) => Metric.withAttributes(cut, { reason }).updateUnsafe(1, context)
 
-  const accept = (request: IncomingMessage, socket: Duplex, head: Buffer): Refusal | undefined => {
-    const address = request.socket.remoteAddress ?? ""
+  const accept = (
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    address: string,
+  ): Refusal | undefined => {
     if (draining) return refuse("draining", DRAINING)
     if (viewers.size >= limits.maxConnections) return refuse("full", DRAINING)
     if ((perAddress.get(address) ?? 0) >= limits.maxPerAddress) return refuse("address", TOO_MANY)

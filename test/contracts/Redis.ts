@@ -22,6 +22,9 @@ export class RedisInspector extends Context.Service<
   }
 >()("test/contracts/RedisInspector") {}
 
+/** Slow enough that no bucket fills while a test runs. */
+const HOUR_MICROS = 3_600_000_000
+
 /** A board of one place, as the worker writes it. */
 export const boardWrite = (version: number, epoch = "e1"): BoardWrite => ({
   json: JSON.stringify({ scores: [{ email: "ada@example.com", score: 1 }], epoch, version, committedAt: 1 }),
@@ -212,6 +215,48 @@ export const redisContract = <E>(name: string, redisLayer: Layer.Layer<Redis | R
         const ascending = [...new Set(heardVersions)].toSorted((one, other) => one - other)
         assert.deepStrictEqual(heardVersions, ascending)
         assert.strictEqual(heardVersions.at(-1), 31)
+      }),
+    )
+
+    it.effect("take gives what a bucket holds, to all at once, and then refuses with the time to wait", () =>
+      Effect.gen(function* () {
+        const redis = yield* Redis
+        const bucket = { kind: "test", who: "many at once", burst: 20, refillMicros: HOUR_MICROS }
+        const taken = yield* Effect.all(
+          Array.from({ length: 50 }, () => redis.take(bucket)),
+          { concurrency: "unbounded" },
+        )
+        const allowed = taken.filter((one) => one.allowed)
+        assert.deepStrictEqual(
+          allowed.map((one) => one.remaining).toSorted((one, other) => one - other),
+          Array.from({ length: 20 }, (_, n) => n),
+        )
+        for (const refused of taken.filter((one) => !one.allowed)) {
+          assert.strictEqual(refused.remaining, 0)
+          assert.approximately(refused.waitMillis, HOUR_MICROS / 1000, 60_000)
+        }
+      }),
+    )
+
+    it.effect("take keeps the buckets of different kinds and names apart", () =>
+      Effect.gen(function* () {
+        const redis = yield* Redis
+        const one = { kind: "test", who: "one", burst: 1, refillMicros: HOUR_MICROS }
+        assert.isTrue((yield* redis.take(one)).allowed)
+        assert.isFalse((yield* redis.take(one)).allowed)
+        assert.isTrue((yield* redis.take({ ...one, who: "One" })).allowed)
+        assert.isTrue((yield* redis.take({ ...one, kind: "other" })).allowed)
+      }),
+    )
+
+    it.effect("take goes by the limits of the moment, also below what was taken before", () =>
+      Effect.gen(function* () {
+        const redis = yield* Redis
+        const wide = { kind: "test", who: "changed", burst: 10, refillMicros: HOUR_MICROS }
+        for (let n = 0; n < 10; n++) assert.isTrue((yield* redis.take(wide)).allowed)
+        const narrow = yield* redis.take({ ...wide, burst: 2, refillMicros: 60_000_000 })
+        assert.isFalse(narrow.allowed)
+        assert.isAtMost(narrow.waitMillis, 60_000)
       }),
     )
   })
