@@ -7,6 +7,7 @@ import { ApiHealth } from "./Dependencies.ts"
 import { Increment } from "./Increment.ts"
 import { Limits } from "./Limits.ts"
 import { Management, managementConfig } from "./Management.ts"
+import { originsConfig } from "./Origins.ts"
 import { Outbox } from "./Outbox.ts"
 import { ScoresSocket } from "./ScoresSocket.ts"
 
@@ -30,5 +31,6 @@ export const apiSettings = (defaultHost: string) => [
   Listener.config,
   SocketHub.config,
   Limits.config,
+  originsConfig,
   ScoresSocket.config,
 ]

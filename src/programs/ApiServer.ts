@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
@@ -17,6 +18,7 @@ import { MAX_BODY_BYTES, pathOf } from "../services/ListenerEdge.ts"
 import { SocketHub } from "../services/SocketHub.ts"
 import { AuthorizationLayer } from "./Authorization.ts"
 import { Health } from "./Health.ts"
+import { makeOrigins } from "./Origins.ts"
 import { Page } from "./Page.ts"
 import { blank, type Paths, withProblems } from "./Problems.ts"
 import { RanksHandlers } from "./RanksHandlers.ts"
@@ -27,6 +29,26 @@ import { UsersHandlers } from "./UsersHandlers.ts"
 const openApi = OpenApi.fromApi(ScoreboardApi)
 const OPENAPI_PATH = "/openapi.json"
 const DOCS_PATH = "/docs"
+
+/** Scalar's page is one document with its script in it, and shows what is in this file: nothing of a user. */
+const DOCS_POLICY = [
+  "default-src 'none'",
+  "script-src 'unsafe-inline'",
+  "style-src 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ")
+
+const withDocsPolicy = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    pathOf(request.url) === DOCS_PATH
+      ? Effect.map(app, HttpServerResponse.setHeader("content-security-policy", DOCS_POLICY))
+      : app,
+  )
 
 /** Every path there is. */
 const paths: Paths = new Map([
@@ -76,17 +98,20 @@ export class ApiServer extends Context.Service<ApiServer, { readonly host: strin
         const hub = yield* SocketHub
         const health = yield* Health
         yield* ScoresSocket
-        const app = yield* HttpRouter.toHttpEffect(Routes)
+        const origins = yield* makeOrigins
+        const app = withDocsPolicy(yield* HttpRouter.toHttpEffect(Routes))
 
         const upgrade: Upgrade = (request, socket, head, address) =>
-          pathOf(request.url) === SOCKET_PATH
-            ? hub.accept(request, socket, head, address)
-            : { status: 404, title: "Not Found" }
+          pathOf(request.url) !== SOCKET_PATH
+            ? { status: 404, title: "Not Found" }
+            : origins.admits(request.headers.origin, request.headers.host)
+              ? hub.accept(request, socket, head, address)
+              : { status: 403, title: "Forbidden" }
 
         const listening = yield* listener.serve({
           host,
           port,
-          app: withProblems(app, paths),
+          app: origins.share(withProblems(app, paths)),
           upgrade,
           routeOf,
         })

@@ -30,11 +30,7 @@ export const Page = HttpRouter.use((router) =>
         handler.pipe(
           Effect.catch(HttpServerRespondable.toResponse),
           Effect.map((response) =>
-            HttpServerResponse.setHeaders(response, {
-              "content-security-policy": CONTENT_SECURITY_POLICY,
-              "x-content-type-options": "nosniff",
-              "referrer-policy": "no-referrer",
-            }),
+            HttpServerResponse.setHeader(response, "content-security-policy", CONTENT_SECURITY_POLICY),
           ),
         ),
       )

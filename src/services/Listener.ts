@@ -8,10 +8,11 @@ import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { createServer, type IncomingMessage, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { CLIENT_ADDRESS, makeClientReader } from "./ListenerClient.ts"
 import { admit, endRaw, MAX_HEADER_BYTES, refuse, refuseMalformed } from "./ListenerEdge.ts"
+import { hasSeveralAuthorizations, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY } from "./ListenerHeaders.ts"
 
 /** The port could not be opened: taken, forbidden, or no such address on this machine. */
 export class ListenFailure extends Schema.TaggedError<ListenFailure>()("ListenFailure", {
@@ -26,14 +27,14 @@ export const ListenPort = Schema.Int.check(Schema.isBetween({ minimum: 0, maximu
 /** Proxies of our own between the clients and this process. */
 const ProxyHops = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 16 }))
 
-/** Browsers ask by TLS only for a year after they once did. */
-const STRICT_TRANSPORT_SECURITY = "max-age=31536000"
-
 /** Time for all headers to arrive: a slow sender holds one socket, nothing else. */
 const HEADERS_TIMEOUT_MILLIS = 10_000
 
 /** Time for a whole request to arrive; bodies are 16 KiB at the most. */
 const REQUEST_TIMEOUT_MILLIS = 15_000
+
+/** How late the two time limits may strike; Node's own 30 s would be longer than the limits. */
+const CHECK_TIMEOUTS_EVERY_MILLIS = 1_000
 
 /** Longer than the 60 s after which common load balancers drop an idle connection, so that they close first. */
 const KEEP_ALIVE_TIMEOUT_MILLIS = 65_000
@@ -106,6 +107,8 @@ export class Listener extends Context.Service<
   )
 }
 
+const securityHeaders = Object.entries(SECURITY_HEADERS)
+
 const serve = Effect.fnUntraced(function* (
   options: ServeOptions,
   shutdownTimeout: Duration.Duration,
@@ -130,19 +133,26 @@ const serve = Effect.fnUntraced(function* (
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT_MILLIS,
     requestTimeout: REQUEST_TIMEOUT_MILLIS,
+    connectionsCheckingInterval: CHECK_TIMEOUTS_EVERY_MILLIS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MILLIS,
     // An offer of another protocol (h2c, as curl and Java make it) may be passed over: the request is a plain one.
     shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
     // `admit` refuses what has no Host: Node's own refusal carries no request id.
     requireHostHeader: false,
   })
-  server.on("request", (request, response) => {
+  const prepare = (request: IncomingMessage, response: ServerResponse) => {
     const client = clientOf(request)
     request.headers[CLIENT_ADDRESS] = client.address
+    if (hasSeveralAuthorizations(request)) delete request.headers.authorization
+    for (const [name, value] of securityHeaders) response.setHeader(name, value)
     if (client.secure) response.setHeader("strict-transport-security", STRICT_TRANSPORT_SECURITY)
+  }
+  server.on("request", (request, response) => {
+    prepare(request, response)
     if (admit(request, response, options.routeOf, context)) handle(request, response)
   })
   server.on("checkExpectation", (request, response) => {
+    prepare(request, response)
     if (admit(request, response, options.routeOf, context)) refuse(response, 417, "Expectation Failed")
   })
   server.on("clientError", refuseMalformed)

@@ -4,6 +4,7 @@ import * as Metric from "effect/Metric"
 import { randomBytes } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
+import { SECURITY_HEADERS } from "./ListenerHeaders.ts"
 
 /** Largest request body that is read, from the public contract. */
 export const MAX_BODY_BYTES = 16 * 1024
@@ -108,6 +109,8 @@ export const refuseMalformed = (error: Error & { readonly code?: string }, socke
   endRaw(socket, status, title)
 }
 
+const SECURITY_LINES = Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`)
+
 /** Writes a whole HTTP answer on a bare socket (upgrades, broken requests) and closes it. */
 export const endRaw = (
   socket: Duplex,
@@ -122,6 +125,7 @@ export const endRaw = (
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${nextRequestId()}`,
     "Connection: close",
+    ...SECURITY_LINES,
     ...headers,
   ]
   socket.on("error", () => socket.destroy())

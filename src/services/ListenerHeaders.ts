@@ -1,0 +1,28 @@
+import type { IncomingMessage } from "node:http"
+
+/**
+ * On every answer, unless it brings its own: nothing is guessed about its type, no address is passed on, and where it
+ * is data (everything but the page) no browser runs, loads or frames anything of it.
+ */
+export const SECURITY_HEADERS = {
+  "X-Content-Type-Options": "nosniff",
+  "Referrer-Policy": "no-referrer",
+  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+} as const
+
+/** For browsers that came by TLS: they ask by TLS only, for a year. */
+export const STRICT_TRANSPORT_SECURITY = "max-age=31536000"
+
+/**
+ * Whether the header that says who asks came more than once. Node keeps the first, a proxy may have looked at the last:
+ * then nobody knows who asks.
+ */
+export const hasSeveralAuthorizations = (request: IncomingMessage): boolean => {
+  if (request.headers.authorization === undefined) return false
+  let seen = 0
+  const { rawHeaders } = request
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.length === 13 && rawHeaders[at]?.toLowerCase() === "authorization") seen++
+  }
+  return seen > 1
+}
