@@ -13,6 +13,17 @@ import type { RankPage } from "../domain/Ranks.ts"
 import type { Board, UserId } from "../domain/Score.ts"
 import createScores from "./migrations/0001_create_scores.ts"
 import indexRevokedTokens from "./migrations/0002_index_revoked_tokens.ts"
+import addModeration from "./migrations/0003_add_moderation.ts"
+import {
+  correctScore,
+  type ExportCursor,
+  type ExportedEvent,
+  exportHistory,
+  findPlayers,
+  type FoundPlayer,
+  type Moderation,
+  setHidden,
+} from "./SqlModeration.ts"
 import { pruneRevoked, revokeToken } from "./SqlRevocation.ts"
 import {
   type RankPageRequest,
@@ -33,7 +44,15 @@ import {
   selectHistory,
 } from "./SqlStatements.ts"
 
-export type { IncrementRequest, IncrementRow, OutboxRow }
+export type {
+  ExportCursor,
+  ExportedEvent,
+  FoundPlayer,
+  Moderation,
+  IncrementRequest,
+  IncrementRow,
+  OutboxRow,
+}
 
 /** PostgreSQL refused, or did not answer in time. `cause` is for the log, never for a client. */
 export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
@@ -50,6 +69,8 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "generate",
     "revoke",
     "pruneRevoked",
+    "moderate",
+    "export",
     "leaseOutbox",
     "deleteOutbox",
     "ping",
@@ -128,6 +149,28 @@ export class Sql extends Context.Service<
     /** Forgets up to `limit` revocations of tokens that expired; gives how many. Several may run at once. */
     pruneRevoked(limit: number): Effect.Effect<number, SqlFailure>
 
+    /** The players of this id or exactly this e-mail, at most 20. Reads the whole table: for operators. */
+    findPlayers(query: string): Effect.Effect<ReadonlyArray<FoundPlayer>, SqlFailure>
+
+    /**
+     * Takes a player off the board and refuses their increments, or ends that; with a history row. Gives the score;
+     * undefined, and no row, when it is so already.
+     */
+    setHidden(hidden: boolean, moderation: Moderation): Effect.Effect<number | undefined, SqlFailure>
+
+    /**
+     * Adds to a score, or takes from it; with a history row. Gives the new score; undefined, and no row, when it would
+     * be below 0. Not idempotent.
+     */
+    correct(amount: number, moderation: Moderation): Effect.Effect<number | undefined, SqlFailure>
+
+    /** Up to `limit` rows of the history of one player, or of all: by player, then oldest first, after a row. */
+    exportHistory(options: {
+      readonly userId: UserId | undefined
+      readonly after: ExportCursor | undefined
+      readonly limit: number
+    }): Effect.Effect<ReadonlyArray<ExportedEvent>, SqlFailure>
+
     /** Succeeds when PostgreSQL answers. */
     readonly ping: Effect.Effect<void, SqlFailure>
   }
@@ -150,6 +193,7 @@ export class Sql extends Context.Service<
 const migrations = {
   "0001_create_scores": createScores,
   "0002_index_revoked_tokens": indexRevokedTokens,
+  "0003_add_moderation": addModeration,
 }
 
 /** Applies what is missing of the schema. Idempotent; several processes may do it at once. */
@@ -223,6 +267,10 @@ on conflict (id) do update set email = excluded.email where users.email <> exclu
     page: (request) => guard("page")(selectPage(reads, request)),
     revoke: (token) => guard("revoke")(revokeToken(reads, token)),
     pruneRevoked: (limit) => guard("pruneRevoked")(pruneRevoked(reads, limit)),
+    findPlayers: (query) => guard("moderate")(findPlayers(reads, query)),
+    setHidden: (hidden, moderation) => guard("moderate")(setHidden(reads, hidden, moderation)),
+    correct: (amount, moderation) => guard("moderate")(correctScore(reads, amount, moderation)),
+    exportHistory: (options) => guard("export")(exportHistory(reads, options)),
     ping: guard("ping")(reads`select 1`).pipe(Effect.asVoid),
   })
 })

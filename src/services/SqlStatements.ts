@@ -92,7 +92,7 @@ from board_epoch e
 cross join (select sum(n) as version, floor(extract(epoch from max(at)) * 1000)::float8 as committed_at from board_version) v
 cross join (
   select json_agg(json_build_object('email', u.email, 'score', s.score) order by s.score desc, s.reached, s.user_id) as scores
-  from (select user_id, score, reached from scores where not hidden order by score desc, reached, user_id limit ${sql.literal(String(limit))}) s
+  from (select user_id, score, reached from scores where not hidden and score > 0 order by score desc, reached, user_id limit ${sql.literal(String(limit))}) s
   join users u on u.id = s.user_id) t`
   const [row] = yield* decodeBoardRow(rows)
   return { scores: row.scores, epoch: row.epoch, version: row.version, committedAt: row.committed_at }
