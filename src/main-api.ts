@@ -6,6 +6,7 @@ import { launch, teardown } from "./programs/Startup.ts"
 import { Cognito } from "./services/Cognito.ts"
 import { Listener } from "./services/Listener.ts"
 import { ProcessMetrics } from "./services/ProcessMetrics.ts"
+import { Receipts } from "./services/Receipts.ts"
 import { Redis } from "./services/Redis.ts"
 import { SocketHub } from "./services/SocketHub.ts"
 import { Sql } from "./services/Sql.ts"
@@ -20,6 +21,7 @@ const Services = Layer.mergeAll(
   Redis.layer,
   Sqs.layer,
   Cognito.layer,
+  Receipts.layer,
   SocketHub.layer,
   Listener.layer,
   ProcessMetrics.layer,
@@ -29,5 +31,13 @@ const Services = Layer.mergeAll(
 launch({
   app: Api(HOST).pipe(Layer.provide(Services)),
   telemetry: Telemetry,
-  settings: [telemetryConfig, ...apiSettings(HOST), Sql.config, Redis.config, Sqs.config, Cognito.config],
+  settings: [
+    telemetryConfig,
+    ...apiSettings(HOST),
+    Sql.config,
+    Redis.config,
+    Sqs.config,
+    Cognito.config,
+    Receipts.config,
+  ],
 }).pipe(NodeRuntime.runMain({ disableErrorReporting: true, teardown }))

@@ -11,6 +11,7 @@ import { Cognito } from "./services/Cognito.ts"
 import { EmbeddedPostgres } from "./services/EmbeddedPostgres.ts"
 import { Listener } from "./services/Listener.ts"
 import { ProcessMetrics } from "./services/ProcessMetrics.ts"
+import { Receipts } from "./services/Receipts.ts"
 import { Redis } from "./services/Redis.ts"
 import { SocketHub } from "./services/SocketHub.ts"
 import { Sql } from "./services/Sql.ts"
@@ -33,6 +34,7 @@ const Services = Layer.mergeAll(
   Cognito.layerLocal({ dataDir: DATA, users: DEMO_USERS }),
   Redis.layerMemory,
   Sqs.layerMemory,
+  Receipts.layer,
   SocketHub.layer,
   Listener.layer,
   ProcessMetrics.layer,
@@ -42,5 +44,5 @@ const Services = Layer.mergeAll(
 launch({
   app: Layer.merge(Greeting.pipe(Layer.provide(Api(HOST))), WorkerPrograms).pipe(Layer.provide(Services)),
   telemetry: Telemetry,
-  settings: [telemetryConfig, ...apiSettings(HOST)],
+  settings: [telemetryConfig, ...apiSettings(HOST), Receipts.config],
 }).pipe(NodeRuntime.runMain({ disableErrorReporting: true, teardown }))

@@ -66,6 +66,13 @@ export class Forbidden extends HttpApiError.Problem<Forbidden>()("Forbidden", {
   status: 403,
 }) {}
 
+/** The increment brings no receipt of an action of this player, where one is asked for. */
+export class InvalidReceipt extends HttpApiError.Problem<InvalidReceipt>()("InvalidReceipt", {
+  type: "urn:scoreboard:invalid-receipt",
+  title: "A valid receipt of the action is required",
+  status: 403,
+}) {}
+
 /** Too many attempts; `retryAfterSeconds` is how long to wait before the next one. */
 export class TooManyRequests extends HttpApiError.Problem<TooManyRequests>()(
   "TooManyRequests",
@@ -92,7 +99,7 @@ export class Unavailable extends HttpApiError.Problem<Unavailable>()(
   { type: "urn:scoreboard:unavailable", title: "Temporarily unavailable", status: 503 },
   {
     /** What is away, in plain words: never a host, an address or a driver's message. */
-    dependency: Schema.Literals(["database", "identity provider", "capacity"]),
+    dependency: Schema.Literals(["database", "identity provider", "receipt keys", "capacity"]),
     retryAfterSeconds: Schema.Int,
   },
 ) {

@@ -10,6 +10,7 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import {
   Forbidden,
   InvalidCredentials,
+  InvalidReceipt,
   InvalidRefreshToken,
   TooManyRequests,
   Unauthorized,
@@ -150,9 +151,15 @@ const increment = HttpApiEndpoint.post("increment", "/increment", {
     "idempotency-key": Schema.optionalKey(
       IdempotencyKey.annotate({ description: "A repeat under the same key within 24 hours counts nothing" }),
     ),
+    "action-receipt": Schema.optionalKey(
+      Schema.String.annotate({
+        description:
+          "Where receipts are required: a compact JWS that shows that the player did an action. Counts once",
+      }),
+    ),
   },
   success: Schema.Struct({ message: Schema.Literal("Score incremented") }),
-  error: [Forbidden, Unauthorized.response, TooManyRequests.response, Unavailable.response],
+  error: [Forbidden, InvalidReceipt, Unauthorized.response, TooManyRequests.response, Unavailable.response],
 })
   .middleware(Authorization)
   .annotateMerge(

@@ -3,8 +3,9 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { Unavailable } from "../domain/Errors.ts"
-import { CurrentPlayer, HandledApi } from "../domain/ScoreboardApi.ts"
+import { InvalidReceipt, Unavailable } from "../domain/Errors.ts"
+import { type Caller, CurrentPlayer, HandledApi } from "../domain/ScoreboardApi.ts"
+import { Receipts } from "../services/Receipts.ts"
 import { Board, type ShownBoard } from "./Board.ts"
 import { Increment } from "./Increment.ts"
 import { Limits } from "./Limits.ts"
@@ -17,14 +18,38 @@ export const ScoresHandlers = HttpApiBuilder.group(HandledApi, "scores", (handle
   Effect.gen(function* () {
     const increment = yield* Increment
     const limits = yield* Limits
+    const receipts = yield* Receipts
+
+    /** Under which key an increment counts once. A receipt's id is one that no client can choose. */
+    const keyOf = (
+      caller: Caller,
+      headers: { readonly "idempotency-key"?: string; readonly "action-receipt"?: string },
+    ): Effect.Effect<string, InvalidReceipt | Unavailable> => {
+      if (!receipts.required) return Effect.succeed(headers["idempotency-key"] ?? "")
+      return receipts.verify(headers["action-receipt"] ?? "", caller.userId).pipe(
+        Effect.map((id) => `receipt:${id}`),
+        Effect.catchTags({
+          ReceiptRejected: ({ reason }) =>
+            Effect.andThen(
+              Effect.logInfo("A receipt was refused", { reason }),
+              Effect.fail(new InvalidReceipt()),
+            ),
+          ReceiptFailure: (error) =>
+            Effect.andThen(
+              Effect.logError("A receipt could not be checked", error),
+              Effect.fail(new Unavailable({ dependency: "receipt keys", retryAfterSeconds: 5 })),
+            ),
+        }),
+      )
+    }
+
     return handlers.handle("increment", ({ headers }) =>
       Effect.flatMap(CurrentPlayer, (caller) =>
-        limits
-          .increment(caller.userId)
-          .pipe(
-            Effect.andThen(increment.raise(caller, headers["idempotency-key"] ?? "")),
-            Effect.as(incremented),
-          ),
+        limits.increment(caller.userId).pipe(
+          Effect.andThen(keyOf(caller, headers)),
+          Effect.flatMap((key) => increment.raise(caller, key)),
+          Effect.as(incremented),
+        ),
       ),
     )
   }),
