@@ -1,4 +1,5 @@
 import * as Schema from "effect/Schema"
+import { maskEmail } from "./EmailMask.ts"
 import { BoardStamp, Scores, type UserId } from "./Score.ts"
 
 /** Redis key that holds the newest board. From the brief. */
@@ -49,9 +50,17 @@ export const BoardUpdateJson = Schema.fromJsonString(BoardUpdate)
 export const PublicBoard = Schema.Struct({ scores: Scores })
 export type PublicBoard = typeof PublicBoard.Type
 
+/** Whether the public sees e-mail addresses as they are, or masked. */
+export type BoardEmail = "full" | "masked"
+
 /** The one text of a board for every viewer; fields in the order of the brief. */
-export const encodePublicBoard = (scores: Scores): string =>
-  JSON.stringify({ scores: scores.map(({ email, score }) => ({ email, score })) })
+export const encodePublicBoard = (scores: Scores, boardEmail: BoardEmail = "full"): string =>
+  JSON.stringify({
+    scores: scores.map(({ email, score }) => ({
+      email: boardEmail === "masked" ? maskEmail(email) : email,
+      score,
+    })),
+  })
 
 /**
  * Whether `next` may take the place of `current` in front of a viewer. Another epoch always may; within one

@@ -30,6 +30,7 @@ export const apiSettings = (defaultHost: string) => [
   managementConfig(defaultHost),
   Listener.config,
   SocketHub.config,
+  Board.config,
   Limits.config,
   originsConfig,
   ScoresSocket.config,

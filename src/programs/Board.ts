@@ -1,3 +1,4 @@
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
@@ -6,7 +7,7 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Schema from "effect/Schema"
-import { type BoardUpdate, BoardUpdateJson, encodePublicBoard } from "../domain/Messages.ts"
+import { type BoardEmail, type BoardUpdate, BoardUpdateJson, encodePublicBoard } from "../domain/Messages.ts"
 import { BOARD_SIZE, type Board as StampedBoard } from "../domain/Score.ts"
 import { type BoardWriteOutcome, Redis, type RedisFailure } from "../services/Redis.ts"
 import { Sql, type SqlFailure } from "../services/Sql.ts"
@@ -53,6 +54,13 @@ export class Board extends Context.Service<
     readonly refresh: Effect.Effect<BoardWriteOutcome, SqlFailure | RedisFailure>
   }
 >()("scoreboard/programs/Board") {
+  /** How every public path shows addresses; Redis, the queue and the table always have them in full. */
+  static readonly config = {
+    email: Config.schema(Schema.Literals(["full", "masked"]), "BOARD_EMAIL").pipe(
+      Config.withDefault("full" as const),
+    ),
+  }
+
   static readonly layer = Layer.effect(
     Board,
     Effect.suspend(() => make),
@@ -63,12 +71,12 @@ const decodeUpdate = Schema.decodeUnknownEffect(BoardUpdateJson)
 const encoder = new TextEncoder()
 
 /** Makes a board ready to be shown. */
-export const show = (update: BoardUpdate): ShownBoard => {
-  const json = encodePublicBoard(update.scores)
+export const show = (update: BoardUpdate, boardEmail: BoardEmail = "full"): ShownBoard => {
+  const json = encodePublicBoard(update.scores, boardEmail)
   const etag =
     update.epoch === undefined || update.version === undefined
       ? `"${json.length}-${Hash.string(json)}"`
-      : `"${update.epoch}-${update.version}"`
+      : `"${update.epoch}-${update.version}${boardEmail === "masked" ? "-masked" : ""}"`
   return { update, json, bytes: encoder.encode(json), etag }
 }
 
@@ -88,6 +96,7 @@ const unlessOpen = (message: string, error: RedisFailure | CircuitBreaker.Circui
 const make = Effect.gen(function* () {
   const redis = yield* Redis
   const sql = yield* Sql
+  const boardEmail = yield* Board.config.email
   const breaker = yield* CircuitBreaker.make({
     tripPolicy: CircuitBreaker.consecutive(TRIP_AFTER),
     openDuration: OPEN_FOR,
@@ -114,7 +123,7 @@ const make = Effect.gen(function* () {
     if (last?.text === text.value) return Option.some(last.board)
     const update = yield* decodeBoard(text.value)
     if (Option.isNone(update)) return Option.none()
-    last = { text: text.value, board: show(update.value) }
+    last = { text: text.value, board: show(update.value, boardEmail) }
     return Option.some(last.board)
   }).pipe(
     Effect.catch((error) =>
@@ -127,7 +136,7 @@ const make = Effect.gen(function* () {
     yield* Effect.catch(breaker.execute(write(board), { key: "redis" }), (error) =>
       unlessOpen("The board could not be stored in Redis", error),
     )
-    return show(board)
+    return show(board, boardEmail)
   })
 
   const current = yield* shared(

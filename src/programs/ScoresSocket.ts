@@ -44,6 +44,7 @@ const make = Effect.gen(function* () {
   const board = yield* Board
   const hub = yield* SocketHub
   const interval = yield* ScoresSocket.config.interval
+  const boardEmail = yield* Board.config.email
   let shown: BoardUpdate | undefined
   // One place: the newest board waiting to be sent takes the place of an older one.
   const next = yield* Queue.sliding<BoardUpdate>(1)
@@ -80,7 +81,7 @@ const make = Effect.gen(function* () {
 
   const send = (update: BoardUpdate) =>
     Effect.andThen(
-      hub.broadcast(show(update).json),
+      hub.broadcast(show(update, boardEmail).json),
       Effect.sync(() => {
         shown = update
       }),
