@@ -12,6 +12,7 @@ import { ApiServer } from "../../../src/programs/ApiServer.ts"
 import { Cognito } from "../../../src/services/Cognito.ts"
 import { Listener } from "../../../src/services/Listener.ts"
 import { ProcessMetrics } from "../../../src/services/ProcessMetrics.ts"
+import { Receipts } from "../../../src/services/Receipts.ts"
 import { Redis } from "../../../src/services/Redis.ts"
 import { SocketHub } from "../../../src/services/SocketHub.ts"
 import { Sql } from "../../../src/services/Sql.ts"
@@ -91,6 +92,9 @@ export interface ApiOptions {
   readonly replacing?: Layer.Layer<never, never, Replaceable>
 }
 
+/** Tests that are not about limits meet none. */
+const UNLIMITED = { INCREMENT_RATE_LIMIT: "0", LOGIN_RATE_LIMIT: "0" }
+
 /** The whole API on a free port: real PostgreSQL, and a board and a queue in this process. */
 export const api = (options: ApiOptions = {}) =>
   Api("127.0.0.1").pipe(
@@ -99,6 +103,7 @@ export const api = (options: ApiOptions = {}) =>
       Layer.mergeAll(
         Redis.layerMemory,
         Sqs.layerMemoryWith({ wait: "50 millis" }),
+        Receipts.layer,
         SocketHub.layer,
         Listener.layer,
         ProcessMetrics.layer,
@@ -107,7 +112,9 @@ export const api = (options: ApiOptions = {}) =>
       ),
     ),
     Layer.provideMerge(database),
-    Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({ PORT: "0", ...options.env }))),
+    Layer.provide(
+      ConfigProvider.layer(ConfigProvider.fromEnvRecord({ PORT: "0", ...UNLIMITED, ...options.env })),
+    ),
     Layer.provideMerge(captured),
   )
 
