@@ -2,10 +2,12 @@ import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import { maskEmail } from "../domain/EmailMask.ts"
 import { Unauthorized, Unavailable } from "../domain/Errors.ts"
-import { RANK_PAGE } from "../domain/Ranks.ts"
+import { RANK_PAGE, type RankedScore } from "../domain/Ranks.ts"
 import { CurrentPlayer, HandledApi } from "../domain/ScoreboardApi.ts"
 import { Sql, type SqlFailure } from "../services/Sql.ts"
+import { Board } from "./Board.ts"
 
 const cacheControl = (value: string) =>
   HttpEffect.appendPreResponseHandler((_request, response) =>
@@ -29,6 +31,9 @@ const orUnavailable =
 export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers) =>
   Effect.gen(function* () {
     const sql = yield* Sql
+    const boardEmail = yield* Board.config.email
+    const shown = (scores: ReadonlyArray<RankedScore>) =>
+      boardEmail === "masked" ? scores.map((score) => ({ ...score, email: maskEmail(score.email) })) : scores
 
     const me = handlers.handle("me", () =>
       Effect.gen(function* () {
@@ -37,13 +42,15 @@ export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers
         const { revoked, ...standing } = yield* sql
           .standing({ userId: caller.userId, tokenId: caller.tokenId ?? "" })
           .pipe(orUnavailable("A standing could not be read"))
-        return revoked ? yield* new Unauthorized() : standing
+        if (revoked) return yield* new Unauthorized()
+        return { ...standing, above: shown(standing.above), below: shown(standing.below) }
       }),
     )
 
     return me.handle("page", ({ query }) =>
       sql.page({ after: query.after, limit: query.limit ?? RANK_PAGE }).pipe(
         orUnavailable("A page of the board could not be read"),
+        Effect.map((read) => ({ ...read, scores: shown(read.scores) })),
         // An error is not for a cache.
         Effect.tap(() => briefly),
       ),

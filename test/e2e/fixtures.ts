@@ -57,6 +57,9 @@ const start = Effect.fnUntraced(function* (
       HOST: "127.0.0.1",
       PORT: "0",
       MANAGEMENT_PORT: "0",
+      // The attacks are about limits, the other tests are not.
+      INCREMENT_RATE_LIMIT: "0",
+      LOGIN_RATE_LIMIT: "0",
       ...env,
     },
     readyWhen,

@@ -15,6 +15,7 @@ import { ApiServer } from "../../../src/programs/ApiServer.ts"
 import { Cognito } from "../../../src/services/Cognito.ts"
 import { Listener } from "../../../src/services/Listener.ts"
 import { ProcessMetrics } from "../../../src/services/ProcessMetrics.ts"
+import { Receipts } from "../../../src/services/Receipts.ts"
 import { Redis } from "../../../src/services/Redis.ts"
 import { SocketHub } from "../../../src/services/SocketHub.ts"
 import { Sql } from "../../../src/services/Sql.ts"
@@ -35,6 +36,7 @@ const Running = Layer.unwrap(
     const services = Layer.mergeAll(
       Cognito.layerLocal({ dataDir, users }),
       Redis.layerMemory,
+      Receipts.layer,
       Sqs.layerMemory,
       SocketHub.layer,
       Listener.layer,

@@ -1,6 +1,7 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import type * as Context from "effect/Context"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
@@ -10,8 +11,10 @@ import type { RankPage, Standing } from "../../../src/domain/Ranks.ts"
 import { Authorization, HandledApi } from "../../../src/domain/ScoreboardApi.ts"
 import { UserId } from "../../../src/domain/Score.ts"
 import { AuthorizationLayer } from "../../../src/programs/Authorization.ts"
+import { Limits } from "../../../src/programs/Limits.ts"
 import { RanksHandlers } from "../../../src/programs/RanksHandlers.ts"
 import { Cognito, TokenRejected } from "../../../src/services/Cognito.ts"
+import { Redis } from "../../../src/services/Redis.ts"
 import { Sql, SqlFailure } from "../../../src/services/Sql.ts"
 
 const standing: Standing = {
@@ -37,13 +40,19 @@ const cognito = Layer.mock(Cognito)({
       : Effect.fail(new TokenRejected({ reason: "signature" })),
 })
 
+const limits = Limits.layer.pipe(Layer.provide(Redis.layerMemory))
+
 /** A client of the two routes on a database that can do only what the test says. */
-const client = (sql: Partial<Context.Service.Shape<typeof Sql>>, token = "good") =>
+const client = (
+  sql: Partial<Context.Service.Shape<typeof Sql>>,
+  token = "good",
+  env: Readonly<Record<string, string>> = {},
+) =>
   HttpApiTest.groups(HandledApi, ["ranks"]).pipe(
     Effect.provide(
       RanksHandlers.pipe(
         Layer.provide(Layer.mock(Sql)(sql)),
-        Layer.provideMerge(AuthorizationLayer.pipe(Layer.provide(cognito))),
+        Layer.provideMerge(AuthorizationLayer.pipe(Layer.provide([cognito, limits]))),
         Layer.provideMerge(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
         Layer.provideMerge(
           HttpApiMiddleware.layerClient(Authorization, ({ request, next }) =>
@@ -51,6 +60,7 @@ const client = (sql: Partial<Context.Service.Shape<typeof Sql>>, token = "good")
           ),
         ),
         Layer.provideMerge(NodeHttpServer.layerHttpServices),
+        Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))),
       ),
     ),
   )
@@ -127,6 +137,34 @@ describe("GET /scores/page", () => {
       const response = yield* ranks.page({ query: {}, responseMode: "response-only" })
       assert.strictEqual(response.status, 503)
       assert.isUndefined(response.headers["cache-control"])
+    }),
+  )
+})
+
+describe("BOARD_EMAIL=masked", () => {
+  const env = { BOARD_EMAIL: "masked" }
+
+  it.effect("masks the neighbours of a standing", () =>
+    Effect.gen(function* () {
+      const standingOf = () => Effect.succeed({ ...standing, revoked: false })
+      const { ranks } = yield* client({ standing: standingOf }, "good", env)
+      const masked = yield* ranks.me()
+      assert.deepStrictEqual(
+        [...masked.above, ...masked.below].map(({ email }) => email),
+        ["f…t@example.com", "e…l@example.com"],
+      )
+    }),
+  )
+
+  it.effect("masks every page", () =>
+    Effect.gen(function* () {
+      const { ranks } = yield* client({ page: () => Effect.succeed(rankPage) }, "good", env)
+      const { scores, next } = yield* ranks.page({ query: {} })
+      assert.deepStrictEqual(
+        scores.map(({ email }) => email),
+        ["f…t@example.com"],
+      )
+      assert.strictEqual(next, rankPage.next)
     }),
   )
 })
