@@ -20,6 +20,12 @@ const BATCH = 100
 /** Commits in flight at one time: while one waits for its flush, the next one runs. */
 export const COMMITTERS = 2
 
+/**
+ * From arrival to answer when PostgreSQL is mute: the design's three seconds, less what the HTTP answer needs. Who
+ * waited for commits that were never answered has less left for its own.
+ */
+const ANSWER_LIMIT_MILLIS = 2750
+
 const increments = Metric.counter("increments_total", {
   description: "Requests to raise a score, by outcome.",
   incremental: true,
@@ -32,7 +38,12 @@ const batches = Metric.histogram("increment_batch_rows", {
 interface Pending {
   readonly request: IncrementRequest
   readonly answer: Deferred.Deferred<IncrementRow, Unavailable>
+  /** By the monotonic clock. */
+  readonly arrivedMillis: number
 }
+
+/** Not the time of day: that one can be set, and then nobody would be out of time, or everybody. */
+const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 /** Owns the write path: requests that arrive while a commit is in flight share the next one. */
 export class Increment extends Context.Service<
@@ -61,22 +72,32 @@ const make = Effect.gen(function* () {
   const outbox = yield* Outbox
   const mailbox = yield* Queue.dropping<Pending>(MAILBOX)
 
-  const commit = Effect.gen(function* () {
-    const pending = yield* Queue.takeBetween(mailbox, 1, BATCH)
+  const refuse = (pending: ReadonlyArray<Pending>) =>
+    Effect.sync(() => {
+      for (const { answer } of pending) Deferred.doneUnsafe(answer, Effect.fail(databaseAway))
+    })
+
+  const commit = Effect.fnUntraced(function* (taken: ReadonlyArray<Pending>) {
+    const nowMillis = yield* monotonicMillis
+    const inTime = taken.findIndex(({ arrivedMillis }) => nowMillis - arrivedMillis < ANSWER_LIMIT_MILLIS)
+    const pending = inTime === -1 ? [] : taken.slice(inTime)
+    yield* refuse(taken.slice(0, taken.length - pending.length))
+    const [oldest] = pending
+    if (oldest === undefined) return
     yield* Metric.update(batches, pending.length)
-    yield* sql.increment(pending.map(({ request }) => request)).pipe(
-      Effect.flatMap((rows) => settle(pending, rows)),
-      // A defect as well: whoever waits is answered, and the committer lives on.
-      Effect.catchCause((cause) =>
-        Effect.andThen(
-          Effect.logError("A commit of increments failed", cause),
-          Effect.sync(() => {
-            for (const { answer } of pending) Deferred.doneUnsafe(answer, Effect.fail(databaseAway))
-          }),
+    const limitMillis = ANSWER_LIMIT_MILLIS - (nowMillis - oldest.arrivedMillis)
+    yield* sql
+      .increment(
+        pending.map(({ request }) => request),
+        limitMillis,
+      )
+      .pipe(
+        Effect.flatMap((rows) => settle(pending, rows)),
+        // A defect as well: whoever waits is answered, and the committer lives on.
+        Effect.catchCause((cause) =>
+          Effect.andThen(Effect.logError("A commit of increments failed", cause), refuse(pending)),
         ),
-      ),
-      Effect.uninterruptible,
-    )
+      )
   })
 
   const settle = Effect.fnUntraced(function* (
@@ -101,13 +122,19 @@ const make = Effect.gen(function* () {
   })
 
   // Interrupted between two commits only, and last of all what is waiting is committed.
-  const committer = Effect.forever(commit)
+  const committer = Effect.forever(
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(restore(Queue.takeBetween(mailbox, 1, BATCH)), commit),
+    ),
+  )
   for (let n = 0; n < COMMITTERS; n++) yield* Effect.forkScoped(committer)
 
   const submit = (request: IncrementRequest) =>
-    Effect.suspend(() => {
+    Effect.flatMap(monotonicMillis, (arrivedMillis) => {
       const answer = Deferred.makeUnsafe<IncrementRow, Unavailable>()
-      return Queue.offerUnsafe(mailbox, { request, answer }) ? Deferred.await(answer) : Effect.fail(queueFull)
+      return Queue.offerUnsafe(mailbox, { request, answer, arrivedMillis })
+        ? Deferred.await(answer)
+        : Effect.fail(queueFull)
     })
 
   /** A player seen for the first time whose token carries no address: one question, then it is stored. */

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import { CognitoFailure } from "./CognitoErrors.ts"
 
-/** What a caller is made to wait for one operation, the fetch of the keys included where one is needed. */
-const CALL_LIMIT = "3 seconds"
+/** One operation in all, fetch of the keys included: the design's three seconds, less what the answer needs. */
+const CALL_LIMIT = "2500 millis"
 
 /** A parser quotes the text it stumbled over, and there are tokens in it. */
 const withoutText = (cause: unknown) =>

@@ -85,7 +85,7 @@ const STATEMENT_TIMEOUT_MILLIS = 2000
 const LOCK_TIMEOUT_MILLIS = 1000
 
 /** When the server says nothing at all: the design's three seconds, less what the HTTP answer needs. */
-const CALL_LIMIT = "2500 millis"
+const CALL_LIMIT_MILLIS = 2500
 
 /** A connection that is not made by then is given up; the pool tries again for the next caller. */
 const CONNECT_TIMEOUT = "2 seconds"
@@ -110,9 +110,12 @@ export class Sql extends Context.Service<
     /**
      * Commits a batch in one statement: all of it or, when it fails, none of it or (connection lost, no answer
      * in time) unknown. One row per request, in order. Never retried: only the client's `Idempotency-Key` makes
-     * a repeat safe.
+     * a repeat safe. `limitMillis` is for callers who cannot wait for the time limit of a call.
      */
-    increment(batch: ReadonlyArray<IncrementRequest>): Effect.Effect<ReadonlyArray<IncrementRow>, SqlFailure>
+    increment(
+      batch: ReadonlyArray<IncrementRequest>,
+      limitMillis?: number,
+    ): Effect.Effect<ReadonlyArray<IncrementRow>, SqlFailure>
 
     /** The best `limit` scores with the stamp of the same snapshot, in board order. */
     top(limit: number): Effect.Effect<Board, SqlFailure>
@@ -210,12 +213,12 @@ export const migrate = (url: Redacted.Redacted) =>
  * Gives up on a call whose peer says nothing. The call itself is interrupted but not waited for: cancelling a
  * statement takes a second connection, which a mute server does not answer either.
  */
-const bounded = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E | Error> =>
+const bounded = <A, E>(call: Effect.Effect<A, E>, limitMillis: number): Effect.Effect<A, E | Error> =>
   Effect.flatMap(Effect.forkDetach(call), (fiber) =>
     Fiber.join(fiber).pipe(
       Effect.timeoutOrElse({
-        duration: CALL_LIMIT,
-        orElse: () => Effect.fail(new Error(`PostgreSQL did not answer within ${CALL_LIMIT}`)),
+        duration: limitMillis,
+        orElse: () => Effect.fail(new Error(`PostgreSQL did not answer within ${limitMillis} ms`)),
       }),
       Effect.onExit(() => Effect.sync(() => fiber.interruptUnsafe())),
     ),
@@ -223,9 +226,12 @@ const bounded = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E | Error> =
 
 const make = Effect.fnUntraced(function* (url: Redacted.Redacted) {
   const guard =
-    (operation: SqlFailure["operation"]) =>
+    (operation: SqlFailure["operation"], limitMillis = CALL_LIMIT_MILLIS) =>
     <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, SqlFailure> =>
-      Effect.mapError(bounded(call), (cause) => new SqlFailure({ operation, cause }))
+      Effect.mapError(
+        bounded(call, Math.min(limitMillis, CALL_LIMIT_MILLIS)),
+        (cause) => new SqlFailure({ operation, cause }),
+      )
 
   yield* Effect.mapError(migrate(url), (cause) => new SqlFailure({ operation: "migrate", cause }))
 
@@ -247,7 +253,7 @@ const make = Effect.fnUntraced(function* (url: Redacted.Redacted) {
   const reads = yield* pool("read", READ_CONNECTIONS, {})
 
   return Sql.of({
-    increment: (batch) => guard("increment")(commitIncrements(commits, batch)),
+    increment: (batch, limitMillis) => guard("increment", limitMillis)(commitIncrements(commits, batch)),
     top: (limit) => guard("top")(selectBoard(reads, limit)),
     register: (userId, email) =>
       guard("register")(reads`

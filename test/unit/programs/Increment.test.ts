@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
 import type { Caller } from "../../../src/domain/ScoreboardApi.ts"
 import { UserId } from "../../../src/domain/Score.ts"
 import { COMMITTERS, Increment } from "../../../src/programs/Increment.ts"
@@ -38,6 +40,7 @@ const withSql = <A, E>(
   answer: (
     batch: ReadonlyArray<IncrementRequest>,
     number: number,
+    limitMillis: number,
   ) => Effect.Effect<ReadonlyArray<IncrementRow>, SqlFailure>,
   test: (increment: Context.Service.Shape<typeof Increment>, world: World) => Effect.Effect<A, E>,
   profile: Effect.Effect<{ userId: UserId; email: string }, TokenRejected | CognitoFailure> = Effect.die(
@@ -47,7 +50,8 @@ const withSql = <A, E>(
   const world: World = { batches: [], commits: [] }
   const services = Layer.mergeAll(
     Layer.mock(Sql)({
-      increment: (batch) => Effect.suspend(() => answer(batch, world.batches.push(batch))),
+      increment: (batch, limitMillis = Infinity) =>
+        Effect.suspend(() => answer(batch, world.batches.push(batch), limitMillis)),
     }),
     Layer.mock(Cognito)({ profile: () => profile }),
     Layer.succeed(Outbox, Outbox.of({ offer: (commit) => void world.commits.push(commit) })),
@@ -59,7 +63,33 @@ const withSql = <A, E>(
 
 const failure = new SqlFailure({ operation: "increment", cause: new Error("away") })
 
+/** What a mute database comes to: a failure at the time limit of the call, 2.5 s unless it is told a lower one. */
+const mute = (limitMillis: number) => Effect.delay(Effect.fail(failure), Math.min(limitMillis, 2_500))
+
 describe("Increment.raise", () => {
+  it.effect("gives everyone an answer within three seconds of a mute database, however they arrive", () =>
+    withSql(
+      (_batch, _number, limitMillis) => mute(limitMillis),
+      (increment, world) =>
+        Effect.gen(function* () {
+          const waiting = []
+          for (let n = 0; n < 40; n++) {
+            const answer = Effect.timed(Effect.flip(increment.raise(caller(`player ${n}`), "")))
+            waiting.push(yield* Effect.forkChild(answer))
+            yield* TestClock.adjust("100 millis")
+          }
+          yield* TestClock.adjust("10 seconds")
+          for (const fiber of waiting) {
+            const [elapsed, error] = yield* Fiber.join(fiber)
+            assert.strictEqual(error._tag, "Unavailable")
+            assert.isBelow(Duration.toMillis(elapsed), 3_000)
+          }
+          // Nobody is refused without a try: the first answers of a database that is back are not lost.
+          assert.strictEqual(world.batches.flat().length, 40)
+        }),
+    ),
+  )
+
   it.effect("commits what arrives while commits are in flight as one batch", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
