@@ -64,7 +64,7 @@ const make = Effect.gen(function* () {
   const sqs = yield* Sqs
   const mailbox = yield* Queue.dropping<Commit>(MAILBOX)
 
-  /** Sends all messages of the commits, then forgets those of which every message was taken. */
+  /** Sends all messages of the commits, then forgets those of which every message was taken; whether all were. */
   const send = Effect.fn("Outbox.send")(function* (commits: ReadonlyArray<Commit>) {
     const all = commits.flatMap((commit) =>
       commit.events.map((event) => ({ outboxId: commit.outboxId, message: toMessage(commit, event) })),
@@ -104,6 +104,7 @@ const make = Effect.gen(function* () {
     )
     yield* sql.deleteOutbox(sent)
     if (kept.size > 0) yield* Effect.logWarning("Messages were not sent and stay in the outbox", failure)
+    return kept.size === 0
   })
 
   const logged = Effect.catch((error: unknown) =>
@@ -126,12 +127,15 @@ const make = Effect.gen(function* () {
 
   const sweep = Effect.gen(function* () {
     const rows = yield* sql.leaseOutbox(SWEEP)
-    if (rows.length === 0) return
-    yield* send(
+    if (rows.length === 0) return false
+    const sent = yield* send(
       rows.map((row) => ({ outboxId: row.id, committedAt: row.committed_at, events: row.messages })),
     )
+    return sent && rows.length === SWEEP.limit
   })
-  yield* Effect.forkScoped(Effect.repeat(logged(sweep), Schedule.jittered(Schedule.spaced(SWEEP_EVERY))))
+  // A full lease that was all sent: there may be more, and SQS takes it.
+  const sweeps = logged(Effect.repeat(sweep, { while: (more) => more }))
+  yield* Effect.forkScoped(Effect.repeat(sweeps, Schedule.jittered(Schedule.spaced(SWEEP_EVERY))))
 
   return Outbox.of({
     offer: (commit) => {

@@ -34,10 +34,10 @@ const withQueue = (
     }),
     Layer.mock(Sql)({
       deleteOutbox: (ids) => Effect.sync(() => void world.deleted.push(...ids)),
-      leaseOutbox: () =>
+      leaseOutbox: ({ limit }) =>
         Effect.sync(() => {
-          const rows = world.rows
-          world.rows = []
+          const rows = world.rows.slice(0, limit)
+          world.rows = world.rows.slice(limit)
           return rows
         }),
     }),
@@ -115,6 +115,37 @@ describe("Outbox", () => {
             ["1600000000000", "1600000000000"],
           )
           assert.deepStrictEqual(world.deleted, ["9"])
+        }),
+    ),
+  )
+
+  const backlog = Array.from({ length: 500 }, (_, n): OutboxRow => {
+    const id = String(n)
+    return { id, committed_at: 1_600_000_000_000, messages: commit(id, 1).events }
+  })
+
+  it.effect("sweeps on at once while there is more and it is taken", () =>
+    withQueue(
+      () => Effect.succeed([]),
+      (_, world) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust("10 seconds")
+          world.rows = backlog
+          yield* TestClock.adjust("3 seconds")
+          assert.strictEqual(world.deleted.length, backlog.length)
+        }),
+    ),
+  )
+
+  it.effect("sweeps once in a while as long as nothing is taken", () =>
+    withQueue(
+      () => Effect.fail(new SqsFailure({ operation: "send", cause: new Error("away") })),
+      (_, world) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust("10 seconds")
+          world.rows = backlog
+          yield* TestClock.adjust("3 seconds")
+          assert.isBelow(world.calls.flat().length, backlog.length / 2)
         }),
     ),
   )
