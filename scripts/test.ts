@@ -51,7 +51,7 @@ try {
   const started = performance.now()
   good = run("npm", "run", "--silent", "static")
   summary.push(`static checks: ${good ? "passed" : "failed"} (${seconds(started)})`)
-  for (const project of ["unit", "integration", "e2e"]) {
+  for (const project of ["unit", "integration", "e2e", "faults"]) {
     const begun = performance.now()
     const { passed, failed } = runProject(project, join(folder, `${project}.json`))
     total.passed += passed

@@ -18,6 +18,8 @@ export interface SpawnOptions {
   readonly cwd?: string
   /** The process is ready when a line of its output (stdout or stderr) matches. */
   readonly readyWhen: RegExp
+  /** Gets every line of output as it comes; `lines` keeps only the last ones. */
+  readonly onLine?: (line: string) => void
   /** How long it may take to be ready, in milliseconds: 15 s when left out, ample on a loaded machine. */
   readonly readyWithinMillis?: number
   /** How long it may take to end after SIGTERM before SIGKILL, in milliseconds: 5 s when left out. */
@@ -55,6 +57,7 @@ const launch = (options: SpawnOptions) => {
   for (const output of [child.stdout, child.stderr]) {
     createInterface({ input: output }).on("line", (line) => {
       lines.push(line)
+      options.onLine?.(line)
       if (lines.length > KEPT_LINES) lines.shift()
       const match = options.readyWhen.exec(line)
       if (match !== null) ready.resolve(match)

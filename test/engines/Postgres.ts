@@ -19,6 +19,8 @@ export interface PostgresEngine {
   readonly freshDatabase: Effect.Effect<Redacted.Redacted, SqlError.SqlError>
   /** Stops the server, so that connections are refused; without effect when it is stopped. */
   readonly stop: Effect.Effect<void>
+  /** Ends it at once, without a checkpoint and without a word to its clients; `start` replays its log. */
+  readonly crash: Effect.Effect<void, SqlError.SqlError>
   /** Starts it again on the same port with the same data; without effect when it runs. */
   readonly start: Effect.Effect<void, EmbeddedPostgresFailure>
 }
@@ -67,6 +69,21 @@ export const make = Effect.fnUntraced(function* (
   const port = Number(new URL(Redacted.value(url)).port)
   const start = Effect.suspend(() => (running === undefined ? Effect.asVoid(startOn(port)) : Effect.void))
 
+  const crash = Effect.gen(function* () {
+    if (running === undefined) return
+    const sql = yield* PgClient.make({ url, maxConnections: 1 })
+    const [row] = yield* sql<{
+      pid: number
+    }>`SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)::int AS pid`
+    if (row !== undefined) process.kill(row.pid, "SIGQUIT")
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(Reactivity.layer),
+    // Waits for the end, and forgets the server.
+    Effect.ensuring(stop),
+    Effect.provideService(References.MinimumLogLevel, "None"),
+  )
+
   let databases = 0
   const freshDatabase = Effect.gen(function* () {
     const sql = yield* PgClient.make({ url, maxConnections: 1 })
@@ -78,6 +95,6 @@ export const make = Effect.fnUntraced(function* (
     return Redacted.make(fresh.href)
   }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
 
-  const engine: PostgresEngine = { url, freshDatabase, stop, start }
+  const engine: PostgresEngine = { url, freshDatabase, stop, crash, start }
   return engine
 })

@@ -7,12 +7,14 @@ import type * as Scope from "effect/Scope"
 export interface TcpProxy {
   /** Where clients connect, on 127.0.0.1; the same all the time. */
   readonly port: number
-  /** Whole: every byte is passed on. Ends both of the others; what was stalled goes on where it stopped. */
+  /** Whole: every byte is passed on. Ends all of the others; what was stalled goes on where it stopped. */
   readonly forward: Effect.Effect<void>
-  /** Cuts all connections and refuses new ones; what was stalled is lost. */
+  /** Cuts all connections and refuses new ones. */
   readonly refuse: Effect.Effect<void>
   /** A black hole: connections are accepted and stay open, no byte passes in either direction. */
   readonly stall: Effect.Effect<void>
+  /** Slow: what arrives is passed on this many milliseconds later, in each direction. */
+  delay(millis: number): Effect.Effect<void>
 }
 
 /** Starts a proxy to a port of 127.0.0.1, forwarding; gone with the scope. */
@@ -21,13 +23,25 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<TcpProxy, never, Scope.Scope> {
   const pairs = new Set<readonly [Socket, Socket]>()
   let stalled = false
+  let delayMillis = 0
 
+  /** Passes on a chunk late; what comes meanwhile waits unread, so the order stays. */
+  const passLate = (chunk: Buffer, from: Socket, to: Socket) => {
+    from.pause()
+    setTimeout(() => {
+      to.write(chunk)
+      if (!stalled) from.resume()
+    }, delayMillis)
+  }
   const accept = (client: Socket) => {
     const upstream = connect({ host: "127.0.0.1", port: target })
     const pair = [client, upstream] as const
     pairs.add(pair)
     for (const [from, to] of [pair, [upstream, client] as const]) {
-      from.on("data", (chunk) => to.write(chunk))
+      from.on("data", (chunk: Buffer) => {
+        if (delayMillis === 0) to.write(chunk)
+        else passLate(chunk, from, to)
+      })
       from.on("end", () => to.end())
       from.on("error", () => to.destroy())
       from.on("close", () => {
@@ -49,11 +63,12 @@ export const make = Effect.fnUntraced(function* (
     }
     if (server.listening) await once(server.close(), "close")
   })
-  const setStalled = (on: boolean) =>
+  const set = (mode: { readonly stalled?: boolean; readonly delayMillis?: number }) =>
     Effect.sync(() => {
-      stalled = on
+      stalled = mode.stalled ?? false
+      delayMillis = mode.delayMillis ?? 0
       for (const socket of [...pairs].flat()) {
-        if (on) socket.pause()
+        if (stalled) socket.pause()
         else socket.resume()
       }
     })
@@ -63,8 +78,9 @@ export const make = Effect.fnUntraced(function* (
   if (address === null || typeof address === "string") return yield* Effect.die("A TCP server without a port")
   return {
     port: address.port,
-    forward: Effect.andThen(setStalled(false), listen(address.port)),
-    refuse: Effect.andThen(close, setStalled(false)),
-    stall: Effect.andThen(listen(address.port), setStalled(true)),
+    forward: Effect.andThen(set({}), listen(address.port)),
+    refuse: Effect.andThen(set({}), close),
+    stall: Effect.andThen(listen(address.port), set({ stalled: true })),
+    delay: (millis) => Effect.andThen(listen(address.port), set({ delayMillis: millis })),
   }
 })

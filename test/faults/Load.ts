@@ -1,0 +1,173 @@
+import * as Effect from "effect/Effect"
+import { Agent } from "node:http"
+import { request } from "../fixtures.ts"
+import { makeRandom } from "./Plan.ts"
+
+/** Clients at work at one time. The first half of them raises the scores of the hot players only. */
+const CLIENTS = 14
+const HOT_PLAYERS = 2
+/** More than a board has places. */
+const PLAYERS = 14
+
+/** Between two actions of a client, in milliseconds: about 130 a second in all, which leaves the machine room. */
+const PAUSE_MILLIS = { from: 40, to: 160 }
+
+/** Share of actions that a client sends to both APIs at once, under one key. */
+const TWICE = 0.1
+
+/** Share of attempts that a client breaks off within `ABORT_WITHIN_MILLIS`, and repeats. */
+const ABORTED = 0.08
+const ABORT_WITHIN_MILLIS = 30
+
+/** Between two attempts, in milliseconds. */
+const RETRY_MILLIS = { from: 50, to: 250 }
+
+/** A client waits this long for an answer: above every time limit of the server. */
+const PATIENCE_MILLIS = 6_000
+
+/** Statuses that ask a client to try again; any other but 200 is a finding. */
+const AGAIN = 503
+
+export interface Player {
+  readonly userId: string
+  readonly email: string
+  readonly token: string
+}
+
+/** What clients did, and what they were told. */
+export interface Load {
+  /** Every key that was sent, and whose it is. */
+  readonly sent: ReadonlyMap<string, Player>
+  /** The keys that were answered 200. */
+  readonly accepted: ReadonlySet<string>
+  readonly attempts: () => number
+  /** Attempts by what came of them: a status, `broken` (no answer), `silent` (no answer in time). */
+  readonly outcomes: ReadonlyMap<string, number>
+  /** What no client may be told. */
+  readonly findings: ReadonlyArray<string>
+  readonly slowestMillis: () => number
+  /** Ends when every client has got a 200 for all its keys; they begin no new one after `stop`. */
+  readonly run: Effect.Effect<void>
+  readonly stop: Effect.Effect<void>
+}
+
+/** The players of a run; no other run has them. */
+export const makePlayers = (seed: number, token: (userId: string, email: string) => string) =>
+  Array.from({ length: PLAYERS }, (_, index): Player => {
+    const userId = `seed-${seed}-player-${index}`
+    const email = `${userId}@example.com`
+    return { userId, email, token: token(userId, email) }
+  })
+
+/** Clients that raise scores at two APIs until they are told to stop, and repeat every action until it is accepted. */
+export const makeLoad = (
+  seed: number,
+  players: ReadonlyArray<Player>,
+  apis: readonly [string, string],
+): Load => {
+  const sent = new Map<string, Player>()
+  const accepted = new Set<string>()
+  const outcomes = new Map<string, number>()
+  const findings: Array<string> = []
+  let attempts = 0
+  let slowestMillis = 0
+  const state = { stopped: false }
+
+  const attempt = Effect.fnUntraced(function* (api: string, agent: Agent, key: string, player: Player) {
+    attempts += 1
+    const begun = performance.now()
+    const outcome = yield* request(`${api}/scores/increment`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${player.token}`, "idempotency-key": key },
+      agent,
+    }).pipe(
+      Effect.map(({ status, body }) => {
+        if (status === 200) accepted.add(key)
+        else if (status !== AGAIN) findings.push(`${status} for ${key}: ${body}`)
+        return String(status)
+      }),
+      Effect.catch(() => Effect.succeed("broken")),
+      Effect.timeoutOrElse({
+        duration: PATIENCE_MILLIS,
+        orElse: () => Effect.succeed("silent"),
+      }),
+    )
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    slowestMillis = Math.max(slowestMillis, performance.now() - begun)
+    return outcome
+  })
+
+  const client = (index: number) =>
+    Effect.gen(function* () {
+      const random = makeRandom(seed * 1_000 + index)
+      const between = ({ from, to }: { readonly from: number; readonly to: number }) =>
+        from + random() * (to - from)
+      const agents = apis.map(() => new Agent({ keepAlive: true }))
+      yield* Effect.addFinalizer(() => Effect.sync(() => agents.forEach((agent) => agent.destroy())))
+
+      /** Sends a key to one API, or by turns, until it is accepted. */
+      const insist = Effect.fnUntraced(function* (
+        key: string,
+        player: Player,
+        first: number,
+        turns: boolean,
+      ) {
+        for (let n = 0; ; n++) {
+          const which = (turns ? first + n : first) % apis.length
+          const [api, agent] = [apis[which], agents[which]]
+          if (api === undefined || agent === undefined) return
+          const one = attempt(api, agent, key, player)
+          const outcome =
+            random() < ABORTED
+              ? yield* Effect.timeoutOrElse(one, {
+                  duration: random() * ABORT_WITHIN_MILLIS,
+                  orElse: () => Effect.succeed("aborted"),
+                })
+              : yield* one
+          if (
+            outcome !== "aborted" &&
+            outcome !== "broken" &&
+            outcome !== "silent" &&
+            outcome !== String(AGAIN)
+          )
+            return
+          yield* Effect.sleep(between(RETRY_MILLIS))
+        }
+      })
+
+      for (let n = 0; !state.stopped; n++) {
+        const hot = index < CLIENTS / 2
+        const whose = hot
+          ? index % HOT_PLAYERS
+          : HOT_PLAYERS + Math.floor(random() * (players.length - HOT_PLAYERS))
+        const player = players[whose]
+        if (player === undefined) return
+        const key = `key-${seed}-${index}-${n}`
+        sent.set(key, player)
+        const first = random() < 0.5 ? 0 : 1
+        if (random() < TWICE) {
+          yield* Effect.all([insist(key, player, 0, false), insist(key, player, 1, false)], {
+            concurrency: 2,
+          })
+        } else yield* insist(key, player, first, true)
+        yield* Effect.sleep(between(PAUSE_MILLIS))
+      }
+    }).pipe(Effect.scoped)
+
+  return {
+    sent,
+    accepted,
+    outcomes,
+    findings,
+    attempts: () => attempts,
+    slowestMillis: () => slowestMillis,
+    run: Effect.forEach(
+      Array.from({ length: CLIENTS }, (_, index) => index),
+      client,
+      { concurrency: "unbounded", discard: true },
+    ),
+    stop: Effect.sync(() => {
+      state.stopped = true
+    }),
+  }
+}

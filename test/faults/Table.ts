@@ -1,0 +1,28 @@
+import type { Result } from "./Run.ts"
+
+const COLUMNS: ReadonlyArray<readonly [title: string, cell: (result: Result) => number]> = [
+  ["seed", ({ seed }) => seed],
+  ["faults", ({ faults }) => faults.length],
+  ["kills", ({ faults }) => faults.filter((fault) => fault.startsWith("kill")).length],
+  ["keys", ({ keys }) => keys],
+  ["attempts", ({ attempts }) => attempts],
+  ["503", ({ outcomes }) => outcomes["503"] ?? 0],
+  ["no answer", ({ outcomes }) => (outcomes["broken"] ?? 0) + (outcomes["silent"] ?? 0)],
+  ["slowest, ms", ({ slowestMillis }) => slowestMillis],
+  ["all accepted, ms", ({ acceptedMillis }) => acceptedMillis],
+  ["board everywhere, ms", ({ shownMillis }) => shownMillis],
+  ["outbox empty, ms", ({ drainedMillis }) => drainedMillis],
+  ["frames", ({ frames }) => frames],
+  ["behind after reconnect", ({ behind }) => behind],
+  ["findings", ({ findings }) => findings.length],
+]
+
+/** The results as a table in Markdown, one line per seed. */
+export const table = (results: ReadonlyArray<Result>): string =>
+  [
+    COLUMNS.map(([title]) => title),
+    COLUMNS.map(() => "---:"),
+    ...results.map((result) => COLUMNS.map(([, cell]) => cell(result))),
+  ]
+    .map((cells) => `| ${cells.join(" | ")} |`)
+    .join("\n")
