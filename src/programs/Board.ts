@@ -70,6 +70,18 @@ export class Board extends Context.Service<
 const decodeUpdate = Schema.decodeUnknownEffect(BoardUpdateJson)
 const encoder = new TextEncoder()
 
+/** A board as it is stored in Redis. */
+const toText = ({ scores, epoch, version, committedAt }: StampedBoard) =>
+  JSON.stringify({ scores, epoch, version, committedAt })
+
+/** Whether a board comes before another of the same epoch. */
+const isOlder = (board: BoardUpdate, than: BoardUpdate) =>
+  board.epoch !== undefined &&
+  board.epoch === than.epoch &&
+  board.version !== undefined &&
+  than.version !== undefined &&
+  board.version < than.version
+
 /** Makes a board ready to be shown. */
 export const show = (update: BoardUpdate, boardEmail: BoardEmail = "full"): ShownBoard => {
   const json = encodePublicBoard(update.scores, boardEmail)
@@ -105,16 +117,7 @@ const make = Effect.gen(function* () {
 
   const write = (board: StampedBoard) =>
     redis
-      .writeBoard({
-        json: JSON.stringify({
-          scores: board.scores,
-          epoch: board.epoch,
-          version: board.version,
-          committedAt: board.committedAt,
-        }),
-        epoch: board.epoch,
-        version: board.version,
-      })
+      .writeBoard({ json: toText(board), epoch: board.epoch, version: board.version })
       .pipe(Effect.tap((outcome) => Metric.update(Metric.withAttributes(writes, { outcome }), 1)))
 
   const fromRedis = Effect.gen(function* () {
@@ -123,6 +126,8 @@ const make = Effect.gen(function* () {
     if (last?.text === text.value) return Option.some(last.board)
     const update = yield* decodeBoard(text.value)
     if (Option.isNone(update)) return Option.none()
+    // An emptied Redis takes a board that was selected before the one it lost: the next tick replaces it.
+    if (last !== undefined && isOlder(update.value, last.board.update)) return Option.some(last.board)
     last = { text: text.value, board: show(update.value, boardEmail) }
     return Option.some(last.board)
   }).pipe(
@@ -136,7 +141,8 @@ const make = Effect.gen(function* () {
     yield* Effect.catch(breaker.execute(write(board), { key: "redis" }), (error) =>
       unlessOpen("The board could not be stored in Redis", error),
     )
-    return show(board, boardEmail)
+    last = { text: toText(board), board: show(board, boardEmail) }
+    return last.board
   })
 
   const current = yield* shared(

@@ -96,6 +96,30 @@ describe("Board.current", () => {
     ),
   )
 
+  it.effect("shows no older board again when Redis was emptied and got a late one", () =>
+    withWorld({ redis: JSON.stringify(stamped(5)), sql: "away" }, (board, world) =>
+      Effect.gen(function* () {
+        yield* read(board)
+        world.redis = JSON.stringify(stamped(4))
+        assert.strictEqual((yield* read(board)).etag, '"epoch-5"')
+        world.redis = JSON.stringify(stamped(6))
+        assert.strictEqual((yield* read(board)).etag, '"epoch-6"')
+        world.redis = JSON.stringify({ ...stamped(1), epoch: "rebuilt" })
+        assert.strictEqual((yield* read(board)).etag, '"rebuilt-1"')
+      }),
+    ),
+  )
+
+  it.effect("shows no older board again when Redis comes back with what it had", () =>
+    withWorld({ redis: null, sql: stamped(5) }, (board, world) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* read(board)).etag, '"epoch-5"')
+        world.redis = JSON.stringify(stamped(4))
+        assert.strictEqual((yield* read(board)).etag, '"epoch-5"')
+      }),
+    ),
+  )
+
   it.effect("shows a board that another tool wrote, and tags it by its content", () =>
     withWorld({ redis: '{"scores":[{"email":"eve","score":9}]}', sql: "away" }, (board, world) =>
       Effect.gen(function* () {
