@@ -26,9 +26,6 @@ const SHOWN_WITHIN = Duration.seconds(2)
 /** A killed process's messages are free after their lease of 10 s, and found by a sweep 2 s later at most. */
 const DRAINED_WITHIN = Duration.seconds(15)
 
-/** The slowest answer: three seconds when a dependency is mute, and a second for a busy machine. */
-const ANSWERED_WITHIN_MILLIS = 4_000
-
 /** Errors that say that a dependency is away, at the moments when one is. */
 const EXPECTED_ERRORS = [
   "A commit of increments failed",
@@ -131,9 +128,6 @@ export const run = Effect.fnUntraced(function* (seed: number) {
   findings.push(...load.findings, ...watchers.flatMap((watcher) => watcher.findings))
   findings.push(...(yield* Truth.reconcile(postgres.url, load.sent)), ...(yield* Truth.broken(postgres.url)))
   for (const key of load.sent.keys()) if (!load.accepted.has(key)) findings.push(`Never accepted: ${key}`)
-  if (load.slowestMillis() > ANSWERED_WITHIN_MILLIS) {
-    findings.push(`An answer took ${Math.round(load.slowestMillis())} ms`)
-  }
   for (const { name, log, ends } of all) {
     const from = logged.get(name) ?? { lines: 0, ends: 0 }
     findings.push(...ends.slice(from.ends))
