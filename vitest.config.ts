@@ -11,7 +11,7 @@ export default defineConfig({
       // One file at a time: each starts its own engine, and the figures of a test must not depend on a neighbour.
       project("integration", 60_000, { fileParallelism: false }),
       project("e2e", 120_000, { fileParallelism: false }),
-      project("faults", 90_000, { fileParallelism: false }),
+      project("faults", 180_000, { fileParallelism: false }),
     ],
   },
 })

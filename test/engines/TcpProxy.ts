@@ -9,7 +9,7 @@ export interface TcpProxy {
   readonly port: number
   /** Whole: every byte is passed on. Ends all of the others; what was stalled goes on where it stopped. */
   readonly forward: Effect.Effect<void>
-  /** Cuts all connections and refuses new ones. */
+  /** Cuts all connections and refuses new ones; what was stalled is lost. */
   readonly refuse: Effect.Effect<void>
   /** A black hole: connections are accepted and stay open, no byte passes in either direction. */
   readonly stall: Effect.Effect<void>
@@ -79,7 +79,7 @@ export const make = Effect.fnUntraced(function* (
   return {
     port: address.port,
     forward: Effect.andThen(set({}), listen(address.port)),
-    refuse: Effect.andThen(set({}), close),
+    refuse: Effect.andThen(close, set({})),
     stall: Effect.andThen(listen(address.port), set({ stalled: true })),
     delay: (millis) => Effect.andThen(listen(address.port), set({ delayMillis: millis })),
   }

@@ -5,12 +5,11 @@ import * as Scope from "effect/Scope"
 import { type ChildProcess, spawn } from "../engines/ChildProcess.ts"
 import { ROOT } from "../engines/embeddedPostgres.ts"
 
-/** A line of a process's log, with the time of its arrival in milliseconds. */
+/** A line of a process's log. */
 export interface LogLine {
   readonly level: string
   readonly message: string
   readonly text: string
-  readonly atMillis: number
 }
 
 /** A process of the system that is killed and comes back, as under a supervisor. */
@@ -56,7 +55,7 @@ export const supervise = Effect.fnUntraced(function* (options: {
     const { level, message } = decoded._tag === "Some" ? decoded.value : { level: "RAW", message: text }
     if (["TRACE", "DEBUG", "INFO"].includes(level.toUpperCase())) return
     const first: unknown = Array.isArray(message) ? message[0] : message
-    log.push({ level: level.toUpperCase(), message: String(first), text, atMillis: Date.now() })
+    log.push({ level: level.toUpperCase(), message: String(first), text })
   }
   const launch = spawn({
     command: process.execPath,
