@@ -233,7 +233,11 @@ const make = Effect.fnUntraced(function* (url: Redacted.Redacted) {
         (cause) => new SqlFailure({ operation, cause }),
       )
 
-  yield* Effect.mapError(migrate(url), (cause) => new SqlFailure({ operation: "migrate", cause }))
+  // The driver dies of a connection that it loses while it rolls back.
+  yield* migrate(url).pipe(
+    Effect.catchDefect((defect) => Effect.fail(defect)),
+    Effect.mapError((cause) => new SqlFailure({ operation: "migrate", cause })),
+  )
 
   const limits = {
     statement_timeout: String(STATEMENT_TIMEOUT_MILLIS),
