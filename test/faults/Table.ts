@@ -4,7 +4,7 @@ const COLUMNS: ReadonlyArray<readonly [title: string, cell: (result: Result) => 
   ["seed", ({ seed }) => seed],
   ["faults", ({ faults }) => faults.length],
   ["kills", ({ faults }) => faults.filter((fault) => fault.startsWith("kill")).length],
-  ["keys", ({ keys }) => keys],
+  ["actions", ({ keys }) => keys],
   ["attempts", ({ attempts }) => attempts],
   ["503", ({ outcomes }) => outcomes["503"] ?? 0],
   ["no answer", ({ outcomes }) => (outcomes["broken"] ?? 0) + (outcomes["silent"] ?? 0)],
@@ -13,7 +13,7 @@ const COLUMNS: ReadonlyArray<readonly [title: string, cell: (result: Result) => 
   ["board everywhere, ms", ({ shownMillis }) => shownMillis],
   ["outbox empty, ms", ({ drainedMillis }) => drainedMillis],
   ["frames", ({ frames }) => frames],
-  ["behind after reconnect", ({ behind }) => behind],
+  ["lower after a reconnect", ({ behind }) => behind],
   ["findings", ({ findings }) => findings.length],
 ]
 
