@@ -9,7 +9,7 @@ import * as Schedule from "effect/Schedule"
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
-import { textFrame, Viewer } from "./SocketHubViewer.ts"
+import { type Audience, textFrame, Viewer } from "./SocketHubViewer.ts"
 
 /** Clients send nothing but control frames; more than this closes the connection (1009). */
 const MAX_MESSAGE_BYTES = 1024
@@ -17,13 +17,13 @@ const MAX_MESSAGE_BYTES = 1024
 /** A ping this often; a viewer that let two of them pass unanswered is gone. */
 const PING_EVERY = "20 seconds"
 
-/** Sockets written to before other work gets its turn: 500 writes take about 6 ms. */
-const SOCKETS_PER_TURN = 500
+/** Sockets written to before other work gets its turn: 64 writes take less than a millisecond. */
+const SOCKETS_PER_TURN = 64
 
 /** Closes of a drain are spread by this much each, so that clients do not return as one wave. */
 const DRAIN_MILLIS_PER_SOCKET = 1
 
-/** How long closed viewers have to answer the close frame before they are cut. */
+/** How long a closed viewer has to answer the close frame before it is cut. */
 const CLOSE_GRACE = Duration.seconds(1)
 
 const connected = Metric.gauge("websocket_connections", { description: "Open sockets." })
@@ -41,6 +41,11 @@ const cut = Metric.counter("websocket_cut_total", {
 })
 const broadcasts = Metric.counter("websocket_broadcasts_total", {
   description: "Boards sent to every socket.",
+  incremental: true,
+})
+
+const behind = Metric.counter("websocket_behind_total", {
+  description: "Sockets that had not read the board before when the next one came.",
   incremental: true,
 })
 
@@ -98,12 +103,16 @@ const make = Effect.fnUntraced(function* (limits: {
   readonly maxPerAddress: number
 }) {
   const context = yield* Effect.context<never>()
-  const server = new WebSocketServer({
+  // Named first: its types do not know `closeTimeout` yet.
+  const options = {
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE_BYTES,
-  })
+    closeTimeout: Duration.toMillis(CLOSE_GRACE),
+    WebSocket: Viewer,
+  }
+  const server = new WebSocketServer(options)
   // With a listener ws leaves the answer to us. It is called before `handleUpgrade` returns.
   let malformed = false
   server.on("wsClientError", () => {
@@ -111,7 +120,6 @@ const make = Effect.fnUntraced(function* (limits: {
   })
   const viewers = new Set<Viewer>()
   const perAddress = new Map<string, number>()
-  let newest: Buffer | undefined
   let draining = false
 
   const refuse = (reason: string, refusal: Refusal) => {
@@ -119,6 +127,20 @@ const make = Effect.fnUntraced(function* (limits: {
     return refusal
   }
   const lose = (reason: string) => Metric.withAttributes(cut, { reason }).updateUnsafe(1, context)
+
+  const audience: Audience = {
+    newest: undefined,
+    behind: () => behind.updateUnsafe(1, context),
+    cut: lose,
+    gone: (viewer, isAnswered) => {
+      viewers.delete(viewer)
+      const left = (perAddress.get(viewer.address) ?? 1) - 1
+      if (left === 0) perAddress.delete(viewer.address)
+      else perAddress.set(viewer.address, left)
+      connected.updateUnsafe(viewers.size, context)
+      if (draining && !isAnswered) lose("drain")
+    },
+  }
 
   const accept = (
     request: IncomingMessage,
@@ -130,41 +152,46 @@ const make = Effect.fnUntraced(function* (limits: {
     if (viewers.size >= limits.maxConnections) return refuse("full", DRAINING)
     if ((perAddress.get(address) ?? 0) >= limits.maxPerAddress) return refuse("address", TOO_MANY)
     malformed = false
-    server.handleUpgrade(request, socket, head, (ws) => {
-      const viewer = new Viewer(ws, socket, () => newest, lose)
+    // The handshake and the first board leave as one packet. All of this is synchronous.
+    socket.cork()
+    server.handleUpgrade(request, socket, head, (viewer) => {
       viewers.add(viewer)
       perAddress.set(address, (perAddress.get(address) ?? 0) + 1)
       accepted.updateUnsafe(1, context)
       connected.updateUnsafe(viewers.size, context)
-      ws.once("close", () => {
-        viewers.delete(viewer)
-        const left = (perAddress.get(address) ?? 1) - 1
-        if (left === 0) perAddress.delete(address)
-        else perAddress.set(address, left)
-        connected.updateUnsafe(viewers.size, context)
-      })
-      viewer.sendNewest()
+      viewer.join(audience, socket, address)
     })
+    socket.uncork()
     return malformed ? refuse("malformed", MALFORMED) : undefined
   }
+
+  // A turn of the event loop between the chunks: `yieldNow` waits for a `setImmediate`, so I/O comes in between.
+  const forEachViewer = Effect.fnUntraced(function* (visit: (viewer: Viewer) => void, isDone: () => boolean) {
+    let turn = 0
+    for (const viewer of viewers) {
+      visit(viewer)
+      if (++turn % SOCKETS_PER_TURN !== 0) continue
+      yield* Effect.yieldNow
+      if (isDone()) return
+    }
+  })
 
   // A broadcast that a newer one overtakes stops: its successor goes to everybody anyway.
   const broadcast = Effect.fnUntraced(function* (text: string) {
     const frame = textFrame(text)
-    newest = frame
+    audience.newest = frame
     broadcasts.updateUnsafe(1, context)
-    let turn = 0
-    for (const viewer of viewers) {
-      if (newest !== frame) return
-      viewer.sendNewest()
-      if (++turn % SOCKETS_PER_TURN === 0) yield* Effect.yieldNow
-    }
+    yield* forEachViewer(
+      (viewer) => viewer.sendNewest(),
+      () => audience.newest !== frame,
+    )
   })
 
-  const ping = Effect.sync(() => {
-    for (const viewer of viewers) viewer.ping()
-  })
-  yield* Effect.forkScoped(Effect.repeat(ping, Schedule.spaced(PING_EVERY)))
+  const ping = forEachViewer(
+    (viewer) => viewer.askForLife(),
+    () => draining,
+  )
+  yield* Effect.forkScoped(Effect.repeat(Effect.delay(ping, PING_EVERY), Schedule.forever))
 
   const drain = Effect.fnUntraced(function* (window: Duration.Duration) {
     draining = true
@@ -173,16 +200,15 @@ const make = Effect.fnUntraced(function* (limits: {
     const started = yield* Clock.currentTimeMillis
     let closed = 0
     for (const viewer of viewers) {
-      viewer.close()
+      viewer.leave()
       closed++
       const ahead = (spread * closed) / Math.max(1, count) - ((yield* Clock.currentTimeMillis) - started)
       if (ahead > 5) yield* Effect.sleep(ahead)
+      else if (closed % SOCKETS_PER_TURN === 0) yield* Effect.yieldNow
     }
-    yield* Effect.sleep("10 millis").pipe(
-      Effect.repeat({ while: () => viewers.size > 0 }),
-      Effect.timeoutOption(CLOSE_GRACE),
-    )
-    for (const viewer of viewers) viewer.cut("drain")
+    const allGone = Effect.sleep("10 millis").pipe(Effect.repeat({ while: () => viewers.size > 0 }))
+    if (viewers.size > 0) yield* Effect.timeoutOption(allGone, CLOSE_GRACE)
+    for (const viewer of viewers) viewer.terminate()
   })
   yield* Effect.addFinalizer(() => drain(Duration.zero))
 

@@ -1,16 +1,20 @@
+import { WebSocket } from "ws"
 import type { Duplex } from "node:stream"
-import type { WebSocket } from "ws"
 
 /** The service is going away and will be back: RFC 6455 registry, "Service Restart". */
 const CLOSE_SERVICE_RESTART = 1012
 
-/** Unread bytes past which a viewer is cut: its peer has stopped reading, and the kernel holds more on top. */
+/**
+ * Unread bytes past which a viewer that is behind is cut. A board has about 500 bytes, at most 21 KiB with ten
+ * addresses of the 2,048 characters that Cognito allows; the kernel holds more on top.
+ */
 const MAX_UNREAD_BYTES = 64 * 1024
 
 /** Unanswered pings after which a viewer is cut. */
 const MAX_MISSED_PINGS = 2
 
 const EMPTY_PING = Buffer.from([0x89, 0x00])
+const NOTHING = Buffer.alloc(0)
 
 /**
  * A text as one unmasked WebSocket frame (RFC 6455, 5.2), ready to be written to any number of sockets. Right
@@ -19,7 +23,7 @@ const EMPTY_PING = Buffer.from([0x89, 0x00])
 export const textFrame = (text: string): Buffer => {
   const bytes = Buffer.byteLength(text)
   const header = bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10
-  const frame = Buffer.allocUnsafe(header + bytes)
+  const frame = Buffer.allocUnsafeSlow(header + bytes)
   frame[0] = 0x81
   if (header === 2) frame[1] = bytes
   else if (header === 4) {
@@ -33,69 +37,105 @@ export const textFrame = (text: string): Buffer => {
   return frame
 }
 
-/** One open socket: has at most one frame on its way, and the newest one waiting behind it. */
-export class Viewer {
-  private readonly ws: WebSocket
-  private readonly socket: Duplex
-  private readonly newest: () => Buffer | undefined
-  private readonly onCut: (reason: string) => void
-  private writing = false
-  private behind = false
-  private missedPings = 0
+/** What a viewer needs of its hub: one object for all viewers, since each byte here counts thousands of times. */
+export interface Audience {
+  /** The frame that everybody should have. */
+  newest: Buffer | undefined
+  /** A viewer had not read the frame before when the next one came. */
+  readonly behind: () => void
+  /** A viewer is being cut. */
+  readonly cut: (reason: "silent" | "unread") => void
+  /** A viewer's connection has ended; `isAnswered` when the peer took part in that. */
+  readonly gone: (viewer: Viewer, isAnswered: boolean) => void
+}
 
-  constructor(
-    ws: WebSocket,
-    socket: Duplex,
-    newest: () => Buffer | undefined,
-    onCut: (reason: string) => void,
-  ) {
-    this.ws = ws
+/** No close frame came: RFC 6455, 7.1.5. */
+const ABNORMAL_CLOSURE = 1006
+
+// Shared by all viewers: a closure per listener would be kept for every socket.
+function onPong(this: WebSocket): void {
+  if (this instanceof Viewer) this.missedPings = 0
+}
+function onClose(this: WebSocket, code: number): void {
+  if (this instanceof Viewer) this.audience?.gone(this, code !== ABNORMAL_CLOSURE)
+}
+// What a peer does wrong ends its own socket: ws closes it after the error, and destroys it when that takes long.
+const onError = (): void => {}
+
+/** One open socket: has at most one frame on its way, and the newest one waiting behind it. */
+export class Viewer extends WebSocket {
+  audience: Audience | undefined
+  /** By whom it counts. */
+  address = ""
+  missedPings = 0
+  private socket: Duplex | undefined
+  private sent: Buffer | undefined
+  /** What was on its way at the last ping, and had not left. */
+  private stalledOn: Buffer | undefined
+  private isBehind = false
+
+  /** Joins the audience and writes the newest frame right behind the handshake. */
+  join(audience: Audience, socket: Duplex, address: string): void {
+    this.audience = audience
     this.socket = socket
-    this.newest = newest
-    this.onCut = onCut
-    // What a peer does wrong ends its own socket: ws closes it after the error.
-    ws.on("error", () => this.ws.terminate())
-    ws.on("pong", () => {
-      this.missedPings = 0
+    this.address = address
+    this.on("pong", onPong)
+    this.on("close", onClose)
+    this.on("error", onError)
+    const { newest } = audience
+    if (newest === undefined) return
+    this.sent = newest
+    socket.write(newest)
+  }
+
+  /** Writes the newest frame, or leaves it for when the peer has read what it already has. Once per frame. */
+  sendNewest(): void {
+    const { socket } = this
+    const newest = this.audience?.newest
+    if (newest === undefined || socket === undefined || newest === this.sent) return
+    if (this.readyState !== WebSocket.OPEN) return
+    if (socket.writableLength === 0) {
+      this.sent = newest
+      // No callback: a write that the kernel takes at once, as nearly all do, then costs no turn of its own.
+      socket.write(newest)
+      return
+    }
+    if (this.isBehind) {
+      if (socket.writableLength > MAX_UNREAD_BYTES) this.cut("unread")
+      return
+    }
+    this.isBehind = true
+    this.audience?.behind()
+    // Written when all before it has left: its callback is the moment to send what is newest then.
+    socket.write(NOTHING, (error) => {
+      this.isBehind = false
+      if (error == null) this.sendNewest()
     })
   }
 
-  /** Writes the newest frame, or leaves it for when the peer has read what it already has. */
-  sendNewest(): void {
-    const frame = this.newest()
-    if (frame === undefined || this.ws.readyState !== this.ws.OPEN) return
-    if (this.writing) {
-      this.behind = true
+  /** Asks for a sign of life; cuts the viewer when the last ones stayed unanswered, or nothing more leaves. */
+  askForLife(): void {
+    const { socket } = this
+    if (socket === undefined || this.readyState !== WebSocket.OPEN) return
+    if (this.missedPings >= MAX_MISSED_PINGS) return this.cut("silent")
+    // Behind unread bytes a ping would only add to them, and a pong proves no reading.
+    if (socket.writableLength > 0) {
+      if (this.stalledOn === this.sent) return this.cut("unread")
+      this.stalledOn = this.sent
       return
     }
-    this.writing = true
-    this.socket.write(frame, this.written)
-  }
-
-  private readonly written = (): void => {
-    this.writing = false
-    if (!this.behind) return
-    this.behind = false
-    this.sendNewest()
-  }
-
-  /** Asks for a sign of life; cuts the viewer when the last ones stayed unanswered. */
-  ping(): void {
-    if (this.ws.readyState !== this.ws.OPEN) return
-    if (this.missedPings >= MAX_MISSED_PINGS) return this.cut("silent")
-    if (this.socket.writableLength > MAX_UNREAD_BYTES) return this.cut("unread")
+    this.stalledOn = undefined
     this.missedPings++
-    this.socket.write(EMPTY_PING)
+    socket.write(EMPTY_PING)
   }
 
   /** Asks the peer to come back later. */
-  close(): void {
-    this.ws.close(CLOSE_SERVICE_RESTART, "Service restart")
+  leave(): void {
+    this.close(CLOSE_SERVICE_RESTART, "Service restart")
   }
 
-  /** Ends the connection without a handshake. */
-  cut(reason: string): void {
-    this.onCut(reason)
-    this.ws.terminate()
+  private cut(reason: "silent" | "unread"): void {
+    this.audience?.cut(reason)
+    this.terminate()
   }
 }
