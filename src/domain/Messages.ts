@@ -40,6 +40,8 @@ export const BoardUpdate = Schema.Struct({
   epoch: Schema.optionalKey(BoardStamp.fields.epoch),
   version: Schema.optionalKey(BoardStamp.fields.version),
   committedAt: Schema.optionalKey(BoardStamp.fields.committedAt),
+  /** When it was offered to Redis, in milliseconds since 1970, by the clock of whoever did. For metrics only. */
+  publishedAt: Schema.optionalKey(BoardStamp.fields.committedAt),
 })
 export type BoardUpdate = typeof BoardUpdate.Type
 

@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -70,9 +71,9 @@ export class Board extends Context.Service<
 const decodeUpdate = Schema.decodeUnknownEffect(BoardUpdateJson)
 const encoder = new TextEncoder()
 
-/** A board as it is stored in Redis. */
-const toText = ({ scores, epoch, version, committedAt }: StampedBoard) =>
-  JSON.stringify({ scores, epoch, version, committedAt })
+/** A board as it is stored in Redis; `publishedAt` in milliseconds since 1970. */
+const toText = ({ scores, epoch, version, committedAt }: StampedBoard, publishedAt: number) =>
+  JSON.stringify({ scores, epoch, version, committedAt, publishedAt })
 
 /** Whether a board comes before another of the same epoch. */
 const isOlder = (board: BoardUpdate, than: BoardUpdate) =>
@@ -113,12 +114,19 @@ const make = Effect.gen(function* () {
     tripPolicy: CircuitBreaker.consecutive(TRIP_AFTER),
     openDuration: OPEN_FOR,
   })
-  let last: { readonly text: string; readonly board: ShownBoard } | undefined
+  // `text` is what Redis held; undefined: the board came from PostgreSQL.
+  let last: { readonly text: string | undefined; readonly board: ShownBoard } | undefined
 
-  const write = (board: StampedBoard) =>
-    redis
-      .writeBoard({ json: toText(board), epoch: board.epoch, version: board.version })
-      .pipe(Effect.tap((outcome) => Metric.update(Metric.withAttributes(writes, { outcome }), 1)))
+  const write = Effect.fnUntraced(function* (board: StampedBoard) {
+    const publishedAt = yield* Clock.currentTimeMillis
+    const outcome = yield* redis.writeBoard({
+      json: toText(board, publishedAt),
+      epoch: board.epoch,
+      version: board.version,
+    })
+    yield* Metric.update(Metric.withAttributes(writes, { outcome }), 1)
+    return outcome
+  })
 
   const fromRedis = Effect.gen(function* () {
     const text = yield* breaker.execute(redis.readBoard, { key: "redis" })
@@ -141,7 +149,7 @@ const make = Effect.gen(function* () {
     yield* Effect.catch(breaker.execute(write(board), { key: "redis" }), (error) =>
       unlessOpen("The board could not be stored in Redis", error),
     )
-    last = { text: toText(board), board: show(board, boardEmail) }
+    last = { text: undefined, board: show(board, boardEmail) }
     return last.board
   })
 

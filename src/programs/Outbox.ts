@@ -6,6 +6,7 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import { encodeIncrement } from "../domain/Messages.ts"
 import type { UserId } from "../domain/Score.ts"
+import { measureHop } from "./Freshness.ts"
 import { Sql } from "../services/Sql.ts"
 import { type OutgoingMessage, Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../services/Sqs.ts"
 
@@ -93,7 +94,8 @@ const make = Effect.gen(function* () {
         ),
       { concurrency: SEND_CONCURRENCY, discard: true },
     )
-    const sent = commits.filter((commit) => !kept.has(commit.outboxId)).map((commit) => commit.outboxId)
+    const sent = commits.filter((commit) => !kept.has(commit.outboxId))
+    yield* measureHop("commit-queue", ...sent.map((commit) => commit.committedAt))
     yield* Metric.update(
       Metric.withAttributes(messages, { outcome: "sent" }),
       count(commits, (id) => !kept.has(id)),
@@ -102,7 +104,7 @@ const make = Effect.gen(function* () {
       Metric.withAttributes(messages, { outcome: "kept" }),
       count(commits, (id) => kept.has(id)),
     )
-    yield* sql.deleteOutbox(sent)
+    yield* sql.deleteOutbox(sent.map((commit) => commit.outboxId))
     if (kept.size > 0) yield* Effect.logWarning("Messages were not sent and stay in the outbox", failure)
     return kept.size === 0
   })

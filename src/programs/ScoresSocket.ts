@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -11,6 +12,7 @@ import { type BoardUpdate, supersedes } from "../domain/Messages.ts"
 import { Redis } from "../services/Redis.ts"
 import { SocketHub } from "../services/SocketHub.ts"
 import { Board, decodeBoard, show } from "./Board.ts"
+import { measureHop } from "./Freshness.ts"
 
 /** Silence after which the current board is sent again: clients call 40 s of silence dead. */
 const REPEAT_AFTER = Duration.seconds(15)
@@ -20,6 +22,13 @@ const rereadSchedule = Schedule.spaced("1 second")
 
 /** The path on which sockets are opened. From the brief. */
 export const SOCKET_PATH = "/scores/websocket"
+
+/** A board to be sent, and how it came. */
+interface Offer {
+  readonly update: BoardUpdate
+  /** When it was published to this process, in milliseconds since 1970; none when it was read: it may be old. */
+  readonly heardAt: number | undefined
+}
 
 /** Owns what the sockets show: the newest board this process has heard of, never an older one. */
 export class ScoresSocket extends Context.Service<
@@ -47,15 +56,24 @@ const make = Effect.gen(function* () {
   const boardEmail = yield* Board.config.email
   let shown: BoardUpdate | undefined
   // One place: the newest board waiting to be sent takes the place of an older one.
-  const next = yield* Queue.sliding<BoardUpdate>(1)
+  const next = yield* Queue.sliding<Offer>(1)
   let offered: BoardUpdate | undefined
 
-  const offer = (update: BoardUpdate) =>
+  const offer = (update: BoardUpdate, heardAt?: number) =>
     Effect.sync(() => {
       if (offered !== undefined && !supersedes(update, offered)) return
       offered = update
-      Queue.offerUnsafe(next, update)
+      Queue.offerUnsafe(next, { update, heardAt })
     })
+
+  const hear = Effect.fnUntraced(function* (json: string) {
+    const heardAt = yield* Clock.currentTimeMillis
+    const decoded = yield* decodeBoard(json)
+    if (Option.isNone(decoded)) return yield* Queue.offer(rereads, undefined)
+    const update = decoded.value
+    if (update.publishedAt !== undefined) yield* measureHop("redis-hub", update.publishedAt)
+    return yield* offer(update, heardAt)
+  })
 
   // What was published while the subscription was away is lost, so the board is read again.
   const reread = board.current.pipe(
@@ -70,28 +88,27 @@ const make = Effect.gen(function* () {
 
   yield* redis.notifications.pipe(
     Stream.runForEach((notification) =>
-      notification._tag === "Subscribed"
-        ? Queue.offer(rereads, undefined)
-        : Effect.flatMap(decodeBoard(notification.json), (update) =>
-            Option.isSome(update) ? offer(update.value) : Queue.offer(rereads, undefined),
-          ),
+      notification._tag === "Subscribed" ? Queue.offer(rereads, undefined) : hear(notification.json),
     ),
     Effect.forkScoped,
   )
 
-  const send = (update: BoardUpdate) =>
-    Effect.andThen(
-      hub.broadcast(show(update, boardEmail).json),
-      Effect.sync(() => {
-        shown = update
-      }),
-    )
+  const send = Effect.fnUntraced(function* (update: BoardUpdate) {
+    yield* hub.broadcast(show(update, boardEmail).json)
+    shown = update
+  })
 
   // The first update goes at once; what comes within the interval waits for its end, and only the newest of it.
   const pace = Effect.gen(function* () {
-    const update = yield* Effect.timeoutOption(Queue.take(next), REPEAT_AFTER)
-    if (Option.isSome(update)) yield* send(update.value)
-    else if (shown !== undefined) yield* send(shown)
+    const taken = yield* Effect.timeoutOption(Queue.take(next), REPEAT_AFTER)
+    if (Option.isSome(taken)) {
+      const { update, heardAt } = taken.value
+      yield* send(update)
+      if (heardAt !== undefined) yield* measureHop("hub-sockets", heardAt)
+      if (heardAt !== undefined && update.committedAt !== undefined) {
+        yield* measureHop("commit-sockets", update.committedAt)
+      }
+    } else if (shown !== undefined) yield* send(shown)
     yield* Effect.sleep(interval)
   })
   yield* Effect.forkScoped(Effect.forever(pace))

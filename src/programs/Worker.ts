@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
@@ -6,6 +7,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { INCREMENT_TYPE, QueueMessage } from "../domain/Messages.ts"
 import { type ReceivedMessage, Sqs } from "../services/Sqs.ts"
+import { measureHop } from "./Freshness.ts"
 import { Refresher } from "./Refresher.ts"
 
 /** Long polls at one time: while one batch waits for its refresh, others arrive and share the next. */
@@ -66,9 +68,24 @@ export const Worker = Layer.effectDiscard(
     const sqs = yield* Sqs
     const refresher = yield* Refresher
 
+    /** A message that comes again was fresh the first time; another sender's may have no time, or no number. */
+    const measureArrival = (batch: ReadonlyArray<ReceivedMessage>) =>
+      measureHop(
+        "commit-worker",
+        ...batch.flatMap(({ attributes, receiveCount }) => {
+          const committedAt = Number(attributes["committedAt"] ?? Number.NaN)
+          return receiveCount === 1 && Number.isFinite(committedAt) ? [committedAt] : []
+        }),
+      )
+
     const handleBatch = Effect.fn("Worker.handleBatch")(function* (batch: ReadonlyArray<ReceivedMessage>) {
+      const receivedAt = yield* Clock.currentTimeMillis
+      yield* measureArrival(batch)
       const { increments, others } = yield* sort(batch)
-      if (increments.length > 0) yield* Effect.retry(refresher.refresh, refreshBackoff)
+      if (increments.length > 0) {
+        yield* Effect.retry(refresher.refresh, refreshBackoff)
+        yield* measureHop("worker-redis", receivedAt)
+      }
       const failed = yield* sqs.delete([...increments, ...others])
       if (failed.length > 0) {
         yield* Effect.logWarning("Messages could not be deleted and will come again", {

@@ -88,7 +88,7 @@ describe("Board.current", () => {
       Effect.gen(function* () {
         assert.strictEqual((yield* read(board)).etag, '"epoch-3"')
         assert.deepStrictEqual(world.writes, [
-          { json: JSON.stringify(stamped(3)), epoch: "epoch", version: 3 },
+          { json: JSON.stringify({ ...stamped(3), publishedAt: 10 }), epoch: "epoch", version: 3 },
         ])
         assert.strictEqual((yield* read(board)).etag, '"epoch-3"')
         assert.strictEqual(world.selects, 1)
@@ -143,7 +143,7 @@ describe("Board.current", () => {
       withWorld({ redis: garbage, sql: stamped(2) }, (board, world) =>
         Effect.gen(function* () {
           assert.strictEqual((yield* read(board)).etag, '"epoch-2"')
-          assert.strictEqual(world.redis, JSON.stringify(stamped(2)))
+          assert.strictEqual(world.redis, JSON.stringify({ ...stamped(2), publishedAt: 10 }))
         }),
       ),
     )
@@ -189,7 +189,7 @@ describe("Board.refresh", () => {
     withWorld({ sql: stamped(4) }, (board, world) =>
       Effect.gen(function* () {
         assert.strictEqual(yield* board.refresh, "written")
-        assert.strictEqual(world.redis, JSON.stringify(stamped(4)))
+        assert.strictEqual(world.redis, JSON.stringify({ ...stamped(4), publishedAt: 0 }))
       }),
     ),
   )
@@ -201,7 +201,7 @@ describe("Board.refresh", () => {
         world.sql = "away"
         world.redis = undefined
         assert.strictEqual((yield* Effect.flip(board.refresh))._tag, "SqlFailure")
-        assert.strictEqual(world.redis, JSON.stringify(stamped(4)))
+        assert.strictEqual(world.redis, JSON.stringify({ ...stamped(4), publishedAt: 0 }))
       }),
     ),
   )

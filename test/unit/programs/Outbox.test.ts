@@ -6,6 +6,7 @@ import { UserId } from "../../../src/domain/Score.ts"
 import { type Commit, Outbox } from "../../../src/programs/Outbox.ts"
 import { type OutboxRow, Sql } from "../../../src/services/Sql.ts"
 import { type OutgoingMessage, Sqs, SqsFailure } from "../../../src/services/Sqs.ts"
+import { hopDuring } from "./hopFigures.ts"
 
 const commit = (outboxId: string, events: number): Commit => ({
   outboxId,
@@ -64,6 +65,24 @@ describe("Outbox", () => {
             attributes: { eventId: "1.0", committedAt: "1700000000000" },
           })
           assert.deepStrictEqual(world.deleted, ["1"])
+        }),
+    ),
+  )
+
+  it.effect("measures each commit until SQS has all of it", () =>
+    withQueue(
+      (messages) =>
+        Effect.succeed(messages.some(({ attributes }) => attributes["eventId"] === "2.0") ? [0] : []),
+      (outbox) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust("250 millis")
+          outbox.offer({ ...commit("1", 3), committedAt: 0 })
+          const sent = Effect.gen(function* () {
+            yield* TestClock.adjust("1 millis")
+            outbox.offer(commit("2", 1))
+            yield* TestClock.adjust("1 millis")
+          })
+          assert.deepStrictEqual(yield* hopDuring("commit-queue", sent), { count: 1, millis: 250 })
         }),
     ),
   )

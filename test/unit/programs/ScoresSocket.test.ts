@@ -12,6 +12,7 @@ import { ScoresSocket } from "../../../src/programs/ScoresSocket.ts"
 import { type BoardNotification, Redis } from "../../../src/services/Redis.ts"
 import { SocketHub } from "../../../src/services/SocketHub.ts"
 import { SqlFailure } from "../../../src/services/Sql.ts"
+import { hopDuring } from "./hopFigures.ts"
 
 const update = (version: number, epoch = "epoch"): BoardUpdate => ({
   scores: [{ email: epoch, score: version }],
@@ -118,6 +119,38 @@ describe("ScoresSocket", () => {
         yield* TestClock.adjust("100 millis")
         yield* TestClock.adjust("100 millis")
         assert.deepStrictEqual(scores(world.sent), [2])
+      }),
+    ),
+  )
+
+  it.effect("measures the way of what is published, and not of what is read or repeated", () =>
+    withSockets((world) =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(1_000)
+        const publish = Effect.andThen(
+          world.notify(published({ ...update(1), committedAt: 600, publishedAt: 900 })),
+          TestClock.adjust("1 millis"),
+        )
+        const published1 = hopDuring("commit-sockets", publish)
+        assert.deepStrictEqual(yield* hopDuring("redis-hub", published1), { count: 1, millis: 100 })
+        const again = Effect.gen(function* () {
+          world.key = update(2)
+          yield* world.notify({ _tag: "Subscribed" })
+          yield* TestClock.adjust("16 seconds")
+        })
+        assert.deepStrictEqual(yield* hopDuring("commit-sockets", again), { count: 0, millis: 0 })
+        assert.deepStrictEqual(scores(world.sent).slice(0, 2), [1, 2])
+      }),
+    ),
+  )
+
+  it.effect("counts the wait for the interval to the way from the hub to the sockets", () =>
+    withSockets((world) =>
+      Effect.gen(function* () {
+        yield* world.notify(published(update(1)))
+        yield* TestClock.adjust("10 millis")
+        const second = Effect.andThen(world.notify(published(update(2))), TestClock.adjust("60 millis"))
+        assert.deepStrictEqual(yield* hopDuring("hub-sockets", second), { count: 1, millis: 40 })
       }),
     ),
   )

@@ -11,6 +11,7 @@ import { Refresher, type RefreshFailure } from "../../../src/programs/Refresher.
 import { Worker } from "../../../src/programs/Worker.ts"
 import { RedisFailure } from "../../../src/services/Redis.ts"
 import { type ReceivedMessage, Sqs } from "../../../src/services/Sqs.ts"
+import { hopDuring } from "./hopFigures.ts"
 
 const message = (id: string, body: string): ReceivedMessage => ({
   id,
@@ -88,6 +89,32 @@ describe("Worker", () => {
       )
       assert.deepStrictEqual(log, ["refresh", "refreshed", "delete receipt bare"])
       yield* stop
+    }),
+  )
+
+  it.effect("measures messages from their commit, each only the first time it comes", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(5_000)
+      const batch = [
+        { ...increment("1"), attributes: { committedAt: "4000" } },
+        { ...increment("2"), attributes: { committedAt: "1000" }, receiveCount: 2 },
+        { ...increment("3"), attributes: { committedAt: "soon" } },
+        increment("4"),
+      ]
+      const ran = Effect.flatMap(run(batch, Effect.sleep("20 millis")), ({ stop }) =>
+        Effect.andThen(TestClock.adjust("20 millis"), stop),
+      )
+      const arrived = yield* hopDuring("commit-worker", hopDuring("worker-redis", ran))
+      assert.deepStrictEqual(arrived, { count: 1, millis: 1000 })
+    }),
+  )
+
+  it.effect("measures a batch until its board is in Redis", () =>
+    Effect.gen(function* () {
+      const ran = Effect.flatMap(run([increment("1")], Effect.sleep("20 millis")), ({ stop }) =>
+        Effect.andThen(TestClock.adjust("20 millis"), stop),
+      )
+      assert.deepStrictEqual(yield* hopDuring("worker-redis", ran), { count: 1, millis: 20 })
     }),
   )
 
