@@ -97,11 +97,17 @@ const allHaveNewest = async (viewers: ReadonlyArray<Viewers>, count: number) => 
 
 /** Memory without garbage: what the process has in RAM, and what JavaScript holds of it. */
 const settled = async (server: ChildProcess) => {
+  const answers = () => server.lines().filter((line) => line.startsWith("held "))
+  const before = answers().length
   await pause(500)
   process.kill(server.pid, "SIGUSR2")
+  const limit = performance.now() + 10_000
+  while (answers().length === before) {
+    if (performance.now() > limit) throw new Error("A server does not tell what it holds")
+    await pause(50)
+  }
   await pause(500)
-  const held = server.lines().findLast((line) => line.startsWith("held "))
-  return { resident: residentBytes(server.pid), held: Number(held?.slice("held ".length)) }
+  return { resident: residentBytes(server.pid), held: Number(answers().at(-1)?.slice("held ".length)) }
 }
 
 /** Drives one fresh server through all parts. */

@@ -118,10 +118,11 @@ export class ApiServer extends Context.Service<ApiServer, { readonly host: strin
         // Half of the time for the sockets to leave in turn, the rest for what is slow to answer.
         const window = Duration.times(listener.shutdownTimeout, 0.5)
         yield* Effect.addFinalizer(() =>
-          Effect.andThen(
+          Effect.all([
             health.drain,
+            listening.leave,
             Effect.all([listening.drain, hub.drain(window)], { concurrency: "unbounded", discard: true }),
-          ),
+          ]),
         )
         yield* Effect.logInfo("The API is listening").pipe(
           Effect.annotateLogs({ host, port: listening.port }),

@@ -77,6 +77,11 @@ export interface ServeOptions {
 export interface Listening {
   readonly port: number
   /**
+   * From now on every answer ends its connection, so that clients move on by themselves; done after
+   * `SHUTDOWN_DELAY`, in which everything is still served. Idempotent.
+   */
+  readonly leave: Effect.Effect<void>
+  /**
    * Stops accepting connections and waits until the requests in flight are answered, at most
    * `SHUTDOWN_TIMEOUT`; then cuts what is left. Idempotent.
    */
@@ -92,16 +97,17 @@ export class Listener extends Context.Service<
   }
 >()("scoreboard/services/Listener") {
   static readonly config = {
+    shutdownDelay: Config.Duration("SHUTDOWN_DELAY").pipe(Config.withDefault(Duration.zero)),
     shutdownTimeout: Config.Duration("SHUTDOWN_TIMEOUT").pipe(Config.withDefault(Duration.seconds(10))),
     trustedProxyHops: Config.schema(ProxyHops, "TRUSTED_PROXY_HOPS").pipe(Config.withDefault(0)),
   }
 
   static readonly layer = Layer.effect(
     Listener,
-    Effect.map(Config.all(Listener.config), ({ shutdownTimeout, trustedProxyHops }) =>
+    Effect.map(Config.all(Listener.config), (settings) =>
       Listener.of({
-        shutdownTimeout,
-        serve: (options) => serve(options, shutdownTimeout, trustedProxyHops),
+        shutdownTimeout: settings.shutdownTimeout,
+        serve: (options) => serve(options, settings),
       }),
     ),
   )
@@ -111,8 +117,11 @@ const securityHeaders = Object.entries(SECURITY_HEADERS)
 
 const serve = Effect.fnUntraced(function* (
   options: ServeOptions,
-  shutdownTimeout: Duration.Duration,
-  trustedProxyHops: number,
+  settings: {
+    readonly shutdownDelay: Duration.Duration
+    readonly shutdownTimeout: Duration.Duration
+    readonly trustedProxyHops: number
+  },
 ) {
   const scope = yield* Effect.scope
   // Made before the server, so closed after it: requests in flight are answered, not interrupted.
@@ -121,7 +130,7 @@ const serve = Effect.fnUntraced(function* (
   const handle = yield* NodeHttpServer.makeHandler(options.app, { scope: requests })
 
   const log = Effect.runForkWith(context)
-  const clientOf = makeClientReader(trustedProxyHops, () =>
+  const clientOf = makeClientReader(settings.trustedProxyHops, () =>
     log(
       Effect.logWarning(
         "A forwarding header was ignored: set TRUSTED_PROXY_HOPS if a proxy of yours is in front",
@@ -140,7 +149,9 @@ const serve = Effect.fnUntraced(function* (
     // `admit` refuses what has no Host: Node's own refusal carries no request id.
     requireHostHeader: false,
   })
+  let leaving = false
   const prepare = (request: IncomingMessage, response: ServerResponse) => {
+    if (leaving) response.setHeader("connection", "close")
     const client = clientOf(request)
     request.headers[CLIENT_ADDRESS] = client.address
     if (hasSeveralAuthorizations(request)) delete request.headers.authorization
@@ -164,11 +175,18 @@ const serve = Effect.fnUntraced(function* (
     })
   }
 
-  const drain = yield* Effect.cached(close(server, shutdownTimeout))
+  const leave = Effect.sync(() => {
+    leaving = true
+  })
+  const drain = yield* Effect.cached(Effect.andThen(leave, close(server, settings.shutdownTimeout)))
   yield* Scope.addFinalizer(scope, drain)
   yield* listen(server, options.host, options.port)
   const address = server.address()
-  return { port: typeof address === "object" && address !== null ? address.port : options.port, drain }
+  return {
+    port: typeof address === "object" && address !== null ? address.port : options.port,
+    leave: yield* Effect.cached(Effect.andThen(leave, Effect.sleep(settings.shutdownDelay))),
+    drain,
+  }
 })
 
 const listen = (server: Server, host: string, port: number) =>

@@ -1,0 +1,173 @@
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { randomUUID } from "node:crypto"
+import { Agent, request } from "node:http"
+import { join } from "node:path"
+import { hostEnvironment, type SocketLike } from "../../src/client/Environment.ts"
+import { ScoreboardClient } from "../../src/client/ScoreboardClient.ts"
+import { spawn } from "../engines/ChildProcess.ts"
+import * as FakeCognito from "../engines/FakeCognito.ts"
+import * as Postgres from "../engines/Postgres.ts"
+import { startRedisServer } from "../engines/RedisServer.ts"
+import { startSqsServer } from "../engines/SqsServer.ts"
+import { mint } from "../engines/TokenIssuer.ts"
+import { type Backend, startBalancer } from "./balancer.ts"
+
+/** How long the balancer has to notice that a process is leaving. */
+const SHUTDOWN_DELAY = "500 millis"
+
+const ROOT = join(import.meta.dirname, "../..")
+const TOKEN_SECONDS = 3600
+
+/** Engines, a worker, and as many API processes behind a balancer as are started. */
+export const startSystem = Effect.gen(function* () {
+  const [postgres, redis, sqs, identity] = yield* Effect.all(
+    [Postgres.make(), startRedisServer(), startSqsServer(), FakeCognito.make],
+    { concurrency: "unbounded" },
+  )
+  const balancer = yield* startBalancer()
+  const env = {
+    PATH: process.env["PATH"],
+    HOST: "127.0.0.1",
+    PORT: "0",
+    MANAGEMENT_PORT: "0",
+    LOG_FORMAT: "json",
+    DATABASE_URL: Redacted.value(postgres.url),
+    REDIS_URL: redis.url,
+    ...sqs.env,
+    ...identity.env,
+    COGNITO_JWKS_URI: `${identity.env.COGNITO_ISSUER}/.well-known/jwks.json`,
+    INCREMENT_RATE_LIMIT: "0",
+    WEBSOCKET_MAX_PER_ADDRESS: "1000",
+    SHUTDOWN_DELAY,
+  }
+  const run = (main: string, readyWhen: RegExp) =>
+    spawn({
+      command: process.execPath,
+      args: [`src/main-${main}.ts`],
+      cwd: ROOT,
+      env,
+      readyWhen,
+      readyWithinMillis: 30_000,
+      stopWithinMillis: 15_000,
+    })
+
+  const startApi = Effect.gen(function* () {
+    const child = yield* run("api", /"The API is listening".*"port":(\d+)/)
+    const management = child
+      .lines()
+      .flatMap((line) => /"Health and metrics are served".*"port":(\d+)/.exec(line)?.[1] ?? [])[0]
+    const backend: Backend = { port: Number(child.ready[1]), managementPort: Number(management) }
+    yield* balancer.add(backend)
+    return { child, backend }
+  })
+  yield* run("worker", /"Health and metrics are served"/)
+
+  const now = Math.floor(Date.now() / 1000)
+  const token = (email: string) =>
+    mint(FakeCognito.key, {
+      sub: randomUUID(),
+      iss: identity.env.COGNITO_ISSUER,
+      token_use: "access",
+      client_id: FakeCognito.CLIENT,
+      jti: randomUUID(),
+      email,
+      iat: now,
+      exp: now + TOKEN_SECONDS,
+    })
+  return { balancer, redis, startApi, token }
+})
+
+/** Requests in a row over kept connections: reads and increments in turn, until stopped. */
+export const startLoad = (url: string, tokens: ReadonlyArray<string>) => {
+  const failures: Array<string> = []
+  let answered = 0
+  let counted = 0
+  const stopping = new AbortController()
+  const { hostname, port } = new URL(url)
+
+  const send = (agent: Agent, method: string, path: string, headers: Readonly<Record<string, string>>) =>
+    new Promise<number>((resolve, reject) => {
+      const sent = request({ hostname, port, method, path, agent, headers }, (response) => {
+        response.resume().on("end", () => resolve(response.statusCode ?? 0))
+      })
+      sent.on("error", reject)
+      sent.end()
+    })
+  const lane = async (token: string) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    for (let n = 0; !stopping.signal.aborted; n++) {
+      const [method, path] = n % 2 === 0 ? ["GET", "/scores"] : ["POST", "/scores/increment"]
+      const headers = { authorization: `Bearer ${token}`, "idempotency-key": randomUUID() }
+      const outcome = await send(agent, method ?? "", path ?? "", headers).catch(String)
+      if (outcome !== 200) failures.push(`${method} ${path}: ${outcome}`)
+      else if (method === "POST") counted++
+      answered++
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    agent.destroy()
+  }
+  const lanes = Promise.all(tokens.map(lane))
+  return {
+    failures,
+    answered: () => answered,
+    /** Increments answered with 200. */
+    counted: () => counted,
+    stop: async () => {
+      stopping.abort()
+      await lanes
+    },
+  }
+}
+
+/** What happened to one client of the live board. */
+export interface Watched {
+  readonly client: ScoreboardClient
+  /** Times in ms at which an open socket ended, and at which a socket was dialled. */
+  readonly endedAt: Array<number>
+  readonly dialledAt: Array<number>
+  /** Times without a live socket, each in ms. */
+  readonly gaps: Array<number>
+  /** Boards on which someone had fewer points than before. */
+  readonly falls: Array<string>
+}
+
+/** Opens a client and watches it. */
+export const watchBoard = (url: string): Watched => {
+  const host = hostEnvironment()
+  const endedAt: Array<number> = []
+  const dialledAt: Array<number> = []
+  const gaps: Array<number> = []
+  const falls: Array<string> = []
+  const openSocket = (socketUrl: string): SocketLike => {
+    dialledAt.push(performance.now())
+    const socket = host.openSocket(socketUrl)
+    let isOpen = false
+    socket.addEventListener("message", () => {
+      isOpen = true
+    })
+    socket.addEventListener("close", () => {
+      if (isOpen) endedAt.push(performance.now())
+    })
+    return socket
+  }
+  const client = new ScoreboardClient({ url, fetchFirst: false, environment: { ...host, openSocket } })
+  const best = new Map<string, number>()
+  let lostAt: number | undefined
+  client.subscribe(({ state, scores }) => {
+    if (state === "live") {
+      if (lostAt !== undefined) gaps.push(performance.now() - lostAt)
+      lostAt = undefined
+    } else if (state !== "connecting") lostAt ??= performance.now()
+    for (const { email, score } of scores ?? []) {
+      const before = best.get(email) ?? 0
+      if (score < before) falls.push(`${email}: ${before} to ${score}`)
+      best.set(email, score)
+    }
+  })
+  return { client, endedAt, dialledAt, gaps, falls }
+}
+
+/** Points of all players on a client's board. */
+export const points = ({ client }: Watched): number =>
+  (client.view.scores ?? []).reduce((sum, { score }) => sum + score, 0)
