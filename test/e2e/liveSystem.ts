@@ -16,6 +16,7 @@ import { type Backend, startBalancer } from "./balancer.ts"
 /** How long the balancer has to notice that a process is leaving. */
 const SHUTDOWN_DELAY = "500 millis"
 
+const MANAGEMENT = /"Health and metrics are served".*"port":(\d+)/
 const ROOT = join(import.meta.dirname, "../..")
 const TOKEN_SECONDS = 3600
 
@@ -54,14 +55,12 @@ export const startSystem = Effect.gen(function* () {
 
   const startApi = Effect.gen(function* () {
     const child = yield* run("api", /"The API is listening".*"port":(\d+)/)
-    const management = child
-      .lines()
-      .flatMap((line) => /"Health and metrics are served".*"port":(\d+)/.exec(line)?.[1] ?? [])[0]
+    const management = child.lines().flatMap((line) => MANAGEMENT.exec(line)?.[1] ?? [])[0]
     const backend: Backend = { port: Number(child.ready[1]), managementPort: Number(management) }
     yield* balancer.add(backend)
     return { child, backend }
   })
-  yield* run("worker", /"Health and metrics are served"/)
+  const worker = yield* run("worker", MANAGEMENT)
 
   const now = Math.floor(Date.now() / 1000)
   const token = (email: string) =>
@@ -75,7 +74,7 @@ export const startSystem = Effect.gen(function* () {
       iat: now,
       exp: now + TOKEN_SECONDS,
     })
-  return { balancer, redis, startApi, token }
+  return { balancer, redis, startApi, token, workerManagementPort: Number(worker.ready[1]) }
 })
 
 /** Requests in a row over kept connections: reads and increments in turn, until stopped. */
@@ -171,3 +170,14 @@ export const watchBoard = (url: string): Watched => {
 /** Points of all players on a client's board. */
 export const points = ({ client }: Watched): number =>
   (client.view.scores ?? []).reduce((sum, { score }) => sum + score, 0)
+
+/** How often each hop of a board's way was measured, as /metrics of a process tells. */
+export const hopCounts = async (managementPort: number): Promise<ReadonlyMap<string, number>> => {
+  const text = await (await fetch(`http://127.0.0.1:${managementPort}/metrics`)).text()
+  return new Map(
+    Array.from(text.matchAll(/^board_freshness_seconds_count\{hop="([\w-]+)"\} (\d+)$/gm), (line) => [
+      line[1] ?? "",
+      Number(line[2]),
+    ]),
+  )
+}

@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { points, startLoad, startSystem, type Watched, watchBoard } from "./liveSystem.ts"
+import { hopCounts, points, startLoad, startSystem, type Watched, watchBoard } from "./liveSystem.ts"
 
 const CLIENTS = 200
 
@@ -9,6 +9,9 @@ const GAP_LIMIT_MILLIS = 2_000
 
 /** A socket that lived this long counts as stable for the client, which then waits its shortest time. */
 const STABLE_MILLIS = 5_000
+
+/** Every step of a board's way, on whatever process it is measured. */
+const HOPS = ["commit-queue", "commit-worker", "worker-redis", "redis-hub", "hub-sockets", "commit-sockets"]
 
 const pause = (millis: number) => Effect.promise(() => new Promise<void>((done) => setTimeout(done, millis)))
 
@@ -80,8 +83,8 @@ it.live("restarts one API process after the other: no request fails, every clien
 
 it.live("shows PostgreSQL's board within 1 s of the return of a Redis that lost everything", () =>
   Effect.gen(function* () {
-    const { balancer, redis, startApi, token } = yield* startSystem
-    yield* Effect.all([startApi, startApi], { concurrency: 2 })
+    const { balancer, redis, startApi, token, workerManagementPort } = yield* startSystem
+    const [api] = yield* Effect.all([startApi, startApi], { concurrency: 2 })
     yield* until("both are ready", () => balancer.ready() === 2)
     const clients = yield* openClients(balancer.url)
     yield* allLive(clients)
@@ -114,5 +117,12 @@ it.live("shows PostgreSQL's board within 1 s of the return of a Redis that lost 
     yield* until("every client shows every point", () =>
       clients.every((client) => points(client) === load.counted()),
     )
+
+    const counts = [
+      ...(yield* Effect.promise(() => hopCounts(api.backend.managementPort))),
+      ...(yield* Effect.promise(() => hopCounts(workerManagementPort))),
+    ]
+    const measured = counts.flatMap(([hop, count]) => (count > 0 ? [hop] : []))
+    for (const hop of HOPS) assert.include(measured, hop)
   }).pipe(Effect.scoped),
 )
