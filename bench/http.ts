@@ -1,0 +1,149 @@
+import { connect, type Socket } from "node:net"
+
+/**
+ * A load generator that costs a few µs per request, so that on a small machine the servers get the processor:
+ * kept-alive sockets, one request at a time on each, whole requests written as text, answers read by their
+ * Content-Length. Only for servers that always send one.
+ */
+interface Connection {
+  readonly socket: Socket
+  /** Sends one request; the status, once the whole answer is there. */
+  readonly ask: (request: string) => Promise<number>
+}
+
+/** Longer than any server's own time limit: an answer that late is lost. */
+const ANSWER_LIMIT_MILLIS = 10_000
+
+const open = async (port: number): Promise<Connection> => {
+  const socket = connect({ port, host: "127.0.0.1", noDelay: true })
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", resolve).once("error", reject)
+  })
+  let waiting: PromiseWithResolvers<number> | undefined
+  let text = ""
+  const fail = (error: Error) => {
+    waiting?.reject(error)
+    waiting = undefined
+  }
+  socket.setEncoding("latin1")
+  socket.on("error", fail)
+  socket.on("close", () => fail(new Error("The server closed the connection")))
+  socket.on("timeout", () => socket.destroy(new Error("No answer in time")))
+  socket.setTimeout(ANSWER_LIMIT_MILLIS)
+  socket.on("data", (chunk: string) => {
+    text = text === "" ? chunk : text + chunk
+    const end = text.indexOf("\r\n\r\n")
+    if (end === -1) return
+    const length = /\r\ncontent-length: (\d+)/i.exec(text.slice(0, end + 2))?.[1]
+    if (length === undefined) {
+      socket.destroy(new Error("An answer without Content-Length"))
+      return
+    }
+    if (text.length < end + 4 + Number(length)) return
+    const status = Number(text.slice(9, 12))
+    text = ""
+    const answered = waiting
+    waiting = undefined
+    answered?.resolve(status)
+  })
+  const ask = (request: string) => {
+    const asked = Promise.withResolvers<number>()
+    waiting = asked
+    socket.write(request, "latin1")
+    return asked.promise
+  }
+  return { socket, ask }
+}
+
+/** What a run saw. `failed` counts every answer that was not 200, and connections that broke. */
+export interface Load {
+  readonly seconds: number
+  readonly accepted: number
+  readonly failed: number
+  /** Of every accepted request, sorted. */
+  readonly latencyMillis: ReadonlyArray<number>
+}
+
+/** Sees every request of a run: what it was, and what became of it. */
+export interface Watcher {
+  readonly started?: (n: number) => void
+  readonly refused?: (n: number) => void
+}
+
+const collector = () => {
+  const latencyMillis: Array<number> = []
+  let failed = 0
+  const begun = performance.now()
+  return {
+    count: (status: number, since: number) => {
+      if (status === 200) latencyMillis.push(performance.now() - since)
+      else failed += 1
+    },
+    load: (): Load => ({
+      seconds: (performance.now() - begun) / 1000,
+      accepted: latencyMillis.length,
+      failed,
+      latencyMillis: latencyMillis.toSorted((a, b) => a - b),
+    }),
+  }
+}
+
+/** Every connection asks again as soon as it has its answer. `request` gives the nth request. */
+export const closedLoop = async (options: {
+  readonly port: number
+  readonly connections: number
+  readonly seconds: number
+  readonly request: (n: number) => string
+}): Promise<Load> => {
+  const connections = await Promise.all(Array.from({ length: options.connections }, () => open(options.port)))
+  const until = performance.now() + options.seconds * 1000
+  const { count, load } = collector()
+  let n = 0
+  await Promise.all(
+    connections.map(async ({ ask }) => {
+      while (performance.now() < until) {
+        const since = performance.now()
+        count(await ask(options.request(n++)).catch(() => 0), since)
+      }
+    }),
+  )
+  const result = load()
+  for (const { socket } of connections) socket.destroy()
+  return result
+}
+
+/** Requests come at a fixed rate, whether or not earlier ones are answered; latency counts from when one was due. */
+export const openLoop = async (
+  options: {
+    readonly port: number
+    readonly ratePerSecond: number
+    readonly seconds: number
+    readonly request: (n: number) => string
+  } & Watcher,
+): Promise<Load> => {
+  const idle = await Promise.all(Array.from({ length: 64 }, () => open(options.port)))
+  const all = new Set(idle)
+  const { count, load } = collector()
+  const begun = performance.now()
+  const total = Math.round(options.ratePerSecond * options.seconds)
+  const answers: Array<Promise<void>> = []
+  const send = async (n: number) => {
+    const due = begun + (n * 1000) / options.ratePerSecond
+    options.started?.(n)
+    const connection = idle.pop() ?? (await open(options.port))
+    all.add(connection)
+    const status = await connection.ask(options.request(n)).catch(() => 0)
+    count(status, due)
+    if (status !== 200) options.refused?.(n)
+    if (status !== 0) idle.push(connection)
+  }
+  for (let n = 0; n < total;) {
+    const due = Math.min(total, Math.floor(((performance.now() - begun) * options.ratePerSecond) / 1000) + 1)
+    while (n < due) answers.push(send(n++))
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  await Promise.all(answers)
+  const result = load()
+  for (const { socket } of all) socket.destroy()
+  return result
+}

@@ -1,0 +1,181 @@
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import { randomBytes, randomUUID } from "node:crypto"
+import { parseArgs } from "node:util"
+import { spawn } from "../test/engines/ChildProcess.ts"
+import * as FakeCognito from "../test/engines/FakeCognito.ts"
+import * as Postgres from "../test/engines/Postgres.ts"
+import { mint } from "../test/engines/TokenIssuer.ts"
+import { freshness, readBoard } from "./cells/freshness.ts"
+import { latency, throughput } from "./cells/increments.ts"
+import { type Reader, reads } from "./cells/reads.ts"
+import { compare, cpuMicros, type Figures } from "./figures.ts"
+import { checkout, express, ours, type Player, start, type System } from "./system.ts"
+
+/**
+ * `npm run bench -- [names] [--seconds n] [--rounds n] [--against folder] [--profile folder]`: this system beside the
+ * comparison in bench/express, or beside another checkout of itself, in turns, on engines of its own. See
+ * docs/benchmarks.md.
+ */
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
+    against: { type: "string" },
+    profile: { type: "string" },
+  },
+})
+const seconds = Number(values.seconds)
+const rounds = Number(values.rounds)
+
+/** Players among whom increments are drawn in turn; one of them when there is one hot player. */
+const PLAYERS = 1000
+
+/** An hour is more than any run. */
+const TOKEN_SECONDS = 3600
+
+const CELLS = ["32", "128", "hot", "latency", "reads", "freshness", "freshness-2000"] as const
+type Cell = (typeof CELLS)[number]
+
+const isCell = (name: string): name is Cell => CELLS.some((cell) => cell === name)
+const unknown = positionals.filter((name) => !isCell(name))
+if (unknown.length > 0)
+  throw new Error(`No such benchmark: ${unknown.join(" ")}. There are: ${CELLS.join(" ")}`)
+const chosen = positionals.length === 0 ? CELLS : positionals.filter(isCell)
+
+const players = Array.from({ length: PLAYERS }, (_, n): Player => ({
+  id: randomUUID(),
+  email: `player${n}@example.com`,
+}))
+
+const increments = (issuer: string, offset: number, count: number) => {
+  const now = Math.floor(Date.now() / 1000)
+  const heads = players.slice(offset, offset + count).map(({ id }) => {
+    const token = mint(FakeCognito.key, {
+      sub: id,
+      iss: issuer,
+      token_use: "access",
+      client_id: FakeCognito.CLIENT,
+      jti: randomUUID(),
+      iat: now,
+      exp: now + TOKEN_SECONDS,
+    })
+    return `POST /scores/increment HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\nIdempotency-Key: `
+  })
+  // Keys differ between runs and requests, as a browser's do.
+  return () => {
+    const run = randomBytes(9).toString("base64url")
+    return (n: number) => `${heads[n % heads.length]}${run}-${n}\r\n\r\n`
+  }
+}
+
+const scoresOf = async (system: System): Promise<ReadonlyMap<string, number>> =>
+  new Map(
+    readBoard(await (await fetch(`http://127.0.0.1:${system.port}/scores`)).text()).scores.map(
+      ({ email, score }) => [email, score],
+    ),
+  )
+
+const program = Effect.gen(function* () {
+  const identity = yield* FakeCognito.make
+  const postgres = yield* Postgres.make({ settings: {} })
+  const common = { postgres, identity: identity.env, players, profiles: values.profile }
+  const first = yield* start({ ...common, implementation: ours })
+  const second = yield* start({
+    ...common,
+    implementation: values.against === undefined ? express : checkout(values.against),
+  })
+  const names = [first.name, second.name] as const
+  const issuer = identity.env.COGNITO_ISSUER
+  const everyone = increments(issuer, 0, PLAYERS)
+  const one = increments(issuer, 0, 1)
+  const ten = increments(issuer, 0, 10)
+
+  /** A B B A …: whatever the machine does meanwhile falls on both. */
+  const inTurns = async (cell: Cell, run: (system: System) => Promise<Figures>) => {
+    const results: Array<readonly [Figures, Figures]> = []
+    for (let round = 0; round < rounds; round++) {
+      if (round % 2 === 0) {
+        const a = await run(first)
+        results.push([a, await run(second)])
+      } else {
+        const b = await run(second)
+        results.push([await run(first), b])
+      }
+    }
+    console.log(compare(cell, names, results))
+  }
+
+  const fresh = async (system: System, clients: number, ratePerSecond: number) => {
+    // The players that are watched have to be on the board, and their scores known.
+    await throughput(system, 16, 2, ten())
+    return freshness({
+      system,
+      clients,
+      ratePerSecond,
+      seconds,
+      emails: players.slice(0, 10).map(({ email }) => email),
+      before: await scoresOf(system),
+      request: ten(),
+    })
+  }
+
+  const readers = Effect.gen(function* () {
+    const server = Effect.fnUntraced(function* (name: string, env: Readonly<Record<string, string>>) {
+      const child = yield* spawn({
+        command: process.execPath,
+        args: [`${import.meta.dirname}/servers/${name}.ts`],
+        env: { PATH: process.env["PATH"], NODE_ENV: "production", ...env },
+        readyWhen: /listening on (\d+)/,
+      })
+      const reader: Reader = { name, port: Number(child.ready[1]), cpu: () => cpuMicros(child.pid) }
+      return reader
+    })
+    const board = yield* Effect.promise(async () =>
+      (await fetch(`http://127.0.0.1:${first.port}/scores`)).text(),
+    )
+    return [
+      { name: first.name, port: first.port, cpu: () => first.cpu().api },
+      { name: second.name, port: second.port, cpu: () => second.cpu().api },
+      yield* server("fastify", { REDIS_URL: first.redisUrl }),
+      yield* server("bare", { BOARD: board }),
+    ] satisfies ReadonlyArray<Reader>
+  })
+
+  const compareReads = async (all: ReadonlyArray<Reader>) => {
+    const results = new Map(all.map(({ name }): [string, Array<Figures>] => [name, []]))
+    for (let round = 0; round < rounds; round++) {
+      for (const reader of round % 2 === 0 ? all : all.toReversed()) {
+        results.get(reader.name)?.push(await reads(reader, seconds))
+      }
+    }
+    const mine = results.get(first.name) ?? []
+    for (const { name } of all.slice(1)) {
+      const theirs = results.get(name) ?? []
+      console.log(
+        compare(
+          "reads",
+          [first.name, name],
+          mine.map((figures, round) => [figures, theirs[round] ?? {}] as const),
+        ),
+      )
+    }
+  }
+
+  const runCell: Record<Cell, Effect.Effect<void, unknown>> = {
+    "32": Effect.promise(() => inTurns("32", (system) => throughput(system, 32, seconds, everyone()))),
+    "128": Effect.promise(() => inTurns("128", (system) => throughput(system, 128, seconds, everyone()))),
+    hot: Effect.promise(() => inTurns("hot", (system) => throughput(system, 128, seconds, one()))),
+    latency: Effect.promise(() => inTurns("latency", (system) => latency(system, 200, seconds, everyone()))),
+    reads: Effect.scoped(Effect.flatMap(readers, (all) => Effect.promise(() => compareReads(all)))),
+    freshness: Effect.promise(() => inTurns("freshness", (system) => fresh(system, 20, 50))),
+    "freshness-2000": Effect.promise(() => inTurns("freshness-2000", (system) => fresh(system, 2000, 300))),
+  }
+
+  // Once through the hot paths of both: what is measured is compiled code.
+  for (const system of [first, second]) yield* Effect.promise(() => throughput(system, 32, 2, everyone()))
+  for (const cell of chosen) yield* runCell[cell]
+})
+
+program.pipe(Effect.scoped, NodeRuntime.runMain())
