@@ -19,9 +19,11 @@ const short = (value: number): string =>
   value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
 
 /** `median (min–max)` */
-export const spread = (values: ReadonlyArray<number>): string => {
+const spread = (values: ReadonlyArray<number>): string => {
   const sorted = values.toSorted((a, b) => a - b)
-  const [min, median, max] = [quantile(sorted, 0), quantile(sorted, 0.5), quantile(sorted, 1)]
+  if (sorted.some(Number.isNaN)) return "–"
+  const middle = (quantile(sorted, 0.5) + (sorted[Math.ceil(sorted.length / 2) - 1] ?? Number.NaN)) / 2
+  const [min, median, max] = [quantile(sorted, 0), middle, quantile(sorted, 1)]
   return sorted.length < 2 ? short(median) : `${short(median)} (${short(min)}–${short(max)})`
 }
 

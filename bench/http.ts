@@ -55,34 +55,32 @@ const open = async (port: number): Promise<Connection> => {
   return { socket, ask }
 }
 
-/** What a run saw. `failed` counts every answer that was not 200, and connections that broke. */
+/** What a run saw. `failed` counts every answer that was not 200; `unknown` those of them that never came. */
 export interface Load {
   readonly seconds: number
   readonly accepted: number
   readonly failed: number
+  readonly unknown: number
   /** Of every accepted request, sorted. */
   readonly latencyMillis: ReadonlyArray<number>
-}
-
-/** Sees every request of a run: what it was, and what became of it. */
-export interface Watcher {
-  readonly started?: (n: number) => void
-  readonly refused?: (n: number) => void
 }
 
 const collector = () => {
   const latencyMillis: Array<number> = []
   let failed = 0
+  let unknown = 0
   const begun = performance.now()
   return {
     count: (status: number, since: number) => {
       if (status === 200) latencyMillis.push(performance.now() - since)
       else failed += 1
+      if (status === 0) unknown += 1
     },
     load: (): Load => ({
       seconds: (performance.now() - begun) / 1000,
       accepted: latencyMillis.length,
       failed,
+      unknown,
       latencyMillis: latencyMillis.toSorted((a, b) => a - b),
     }),
   }
@@ -113,14 +111,14 @@ export const closedLoop = async (options: {
 }
 
 /** Requests come at a fixed rate, whether or not earlier ones are answered; latency counts from when one was due. */
-export const openLoop = async (
-  options: {
-    readonly port: number
-    readonly ratePerSecond: number
-    readonly seconds: number
-    readonly request: (n: number) => string
-  } & Watcher,
-): Promise<Load> => {
+export const openLoop = async (options: {
+  readonly port: number
+  readonly ratePerSecond: number
+  readonly seconds: number
+  readonly request: (n: number) => string
+  /** Told of every request that is due. */
+  readonly started?: (n: number) => void
+}): Promise<Load> => {
   const idle = await Promise.all(Array.from({ length: 64 }, () => open(options.port)))
   const all = new Set(idle)
   const { count, load } = collector()
@@ -130,11 +128,12 @@ export const openLoop = async (
   const send = async (n: number) => {
     const due = begun + (n * 1000) / options.ratePerSecond
     options.started?.(n)
-    const connection = idle.pop() ?? (await open(options.port))
+    // A server that is full may not even take the connection: a refusal like any other.
+    const connection = idle.pop() ?? (await open(options.port).catch(() => undefined))
+    if (connection === undefined) return count(0, due)
     all.add(connection)
     const status = await connection.ask(options.request(n)).catch(() => 0)
     count(status, due)
-    if (status !== 200) options.refused?.(n)
     if (status !== 0) idle.push(connection)
   }
   for (let n = 0; n < total;) {

@@ -15,8 +15,7 @@ export const measure = async (
   await system.drained()
   const after = system.cpu()
   const callsAfter = await system.calls()
-  system.accepted += load.accepted
-  await system.reconcile()
+  await system.reconcile(load)
   const each = (total: number) => total / load.accepted
   return {
     load,

@@ -72,32 +72,60 @@ const make = Effect.gen(function* () {
   const outbox = yield* Outbox
   const mailbox = yield* Queue.dropping<Pending>(MAILBOX)
 
-  const refuse = (pending: ReadonlyArray<Pending>) =>
+  const answerAll = (pending: ReadonlyArray<Pending>, answered: Effect.Effect<never, Unavailable>) =>
     Effect.sync(() => {
-      for (const { answer } of pending) Deferred.doneUnsafe(answer, Effect.fail(databaseAway))
+      for (const { answer } of pending) Deferred.doneUnsafe(answer, answered)
     })
+  const refuse = (pending: ReadonlyArray<Pending>) => answerAll(pending, Effect.fail(databaseAway))
 
   const commit = Effect.fnUntraced(function* (taken: ReadonlyArray<Pending>) {
     const nowMillis = yield* monotonicMillis
     const inTime = taken.findIndex(({ arrivedMillis }) => nowMillis - arrivedMillis < ANSWER_LIMIT_MILLIS)
     const pending = inTime === -1 ? [] : taken.slice(inTime)
     yield* refuse(taken.slice(0, taken.length - pending.length))
-    const [oldest] = pending
-    if (oldest === undefined) return
+    if (pending.length === 0) return
     yield* Metric.update(batches, pending.length)
-    const limitMillis = ANSWER_LIMIT_MILLIS - (nowMillis - oldest.arrivedMillis)
-    yield* sql
-      .increment(
-        pending.map(({ request }) => request),
-        limitMillis,
-      )
-      .pipe(
-        Effect.flatMap((rows) => settle(pending, rows)),
-        // A defect as well: whoever waits is answered, and the committer lives on.
-        Effect.catchCause((cause) =>
-          Effect.andThen(Effect.logError("A commit of increments failed", cause), refuse(pending)),
+    yield* attempt(pending, true)
+  })
+
+  /**
+   * Commits and answers a batch; false when PostgreSQL did not answer as it should. What the server is known to
+   * have undone is done again: the victim of a deadlock once, a batch with a row that cannot be stored row by row.
+   */
+  const attempt = Effect.fnUntraced(function* (
+    pending: ReadonlyArray<Pending>,
+    deadlockAgain: boolean,
+  ): Effect.fn.Return<boolean> {
+    const oldestMillis = Math.min(...pending.map(({ arrivedMillis }) => arrivedMillis))
+    const limitMillis = ANSWER_LIMIT_MILLIS - ((yield* monotonicMillis) - oldestMillis)
+    const requests = pending.map(({ request }) => request)
+    return yield* sql.increment(requests, limitMillis).pipe(
+      Effect.flatMap((rows) => Effect.as(settle(pending, rows), true)),
+      Effect.catch((error) => {
+        if (error.rolledBack === "deadlock" && deadlockAgain) return attempt(pending, false)
+        if (error.rolledBack === "data" && pending.length > 1) return rowByRow(pending)
+        if (error.rolledBack === "data") return Effect.as(answerAll(pending, Effect.die(error)), true)
+        return Effect.fail(error)
+      }),
+      // A defect as well: whoever waits is answered, and the committer lives on.
+      Effect.catchCause((cause) =>
+        Effect.logError("A commit of increments failed", cause).pipe(
+          Effect.andThen(refuse(pending)),
+          Effect.as(false),
         ),
-      )
+      ),
+    )
+  })
+
+  const rowByRow = Effect.fnUntraced(function* (pending: ReadonlyArray<Pending>): Effect.fn.Return<boolean> {
+    yield* Effect.logWarning("A commit had a row that cannot be stored; its rows are committed one by one")
+    for (const [index, one] of pending.entries()) {
+      if (yield* attempt([one], true)) continue
+      // Each of the others would wait for the time limit.
+      yield* refuse(pending.slice(index + 1))
+      return false
+    }
+    return true
   })
 
   const settle = Effect.fnUntraced(function* (

@@ -4,16 +4,18 @@ import { Board } from "./Board.ts"
 import { WorkerHealth } from "./Dependencies.ts"
 import { Management, managementConfig } from "./Management.ts"
 import { Outbox } from "./Outbox.ts"
+import { Pruning } from "./Pruning.ts"
 import { Refresher } from "./Refresher.ts"
 import { RevocationSweep } from "./RevocationSweep.ts"
 import { Worker } from "./Worker.ts"
 
 /** The worker's programs on the services they are given: the queue's reader, the board's tick, the sweeps. */
-export const WorkerPrograms = Layer.mergeAll(Worker, Layer.effectDiscard(Outbox), RevocationSweep).pipe(
-  Layer.provide(Refresher.layer),
-  Layer.provide(Outbox.layer),
-  Layer.provide(Board.layer),
-)
+export const WorkerPrograms = Layer.mergeAll(
+  Worker,
+  Layer.effectDiscard(Outbox),
+  RevocationSweep,
+  Pruning,
+).pipe(Layer.provide(Refresher.layer), Layer.provide(Outbox.layer), Layer.provide(Board.layer))
 
 /** The worker as a process of its own, with its health and metrics. */
 export const WorkerProcess = (defaultHost: string) =>

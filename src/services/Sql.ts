@@ -43,6 +43,8 @@ import {
   selectBoard,
   selectHistory,
 } from "./SqlStatements.ts"
+import { pruneKeys } from "./SqlPruning.ts"
+import { rolledBack } from "./SqlRolledBack.ts"
 
 export type {
   ExportCursor,
@@ -73,9 +75,12 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "export",
     "leaseOutbox",
     "deleteOutbox",
+    "pruneKeys",
     "ping",
   ]),
   cause: Schema.Defect(),
+  /** Present when the server said that it undid the statement, and why: see `RolledBack`. */
+  rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock"])),
 }) {}
 
 /** Upper bound of any statement at the server: far above the slowest seen (8 ms), below what a caller waits. */
@@ -109,8 +114,9 @@ export class Sql extends Context.Service<
   {
     /**
      * Commits a batch in one statement: all of it or, when it fails, none of it or (connection lost, no answer
-     * in time) unknown. One row per request, in order. Never retried: only the client's `Idempotency-Key` makes
-     * a repeat safe. `limitMillis` is for callers who cannot wait for the time limit of a call.
+     * in time) unknown. One row per request, in order. A failure without `rolledBack` must not be retried: only the
+     * client's `Idempotency-Key` makes a repeat safe. `limitMillis` is for callers who cannot wait for the time
+     * limit of a call.
      */
     increment(
       batch: ReadonlyArray<IncrementRequest>,
@@ -134,6 +140,9 @@ export class Sql extends Context.Service<
 
     /** Forgets commits whose messages were all sent. Idempotent. */
     deleteOutbox(ids: ReadonlyArray<string>): Effect.Effect<void, SqlFailure>
+
+    /** Forgets up to `limit` idempotency keys that are older than 24 hours, and gives their number. */
+    pruneKeys(limit: number): Effect.Effect<number, SqlFailure>
 
     /** One page of a player's history, newest first; `revoked` when the token it is asked with was logged out. */
     history(request: HistoryRequest): Effect.Effect<HistoryPage, SqlFailure>
@@ -228,10 +237,10 @@ const make = Effect.fnUntraced(function* (url: Redacted.Redacted) {
   const guard =
     (operation: SqlFailure["operation"], limitMillis = CALL_LIMIT_MILLIS) =>
     <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, SqlFailure> =>
-      Effect.mapError(
-        bounded(call, Math.min(limitMillis, CALL_LIMIT_MILLIS)),
-        (cause) => new SqlFailure({ operation, cause }),
-      )
+      Effect.mapError(bounded(call, Math.min(limitMillis, CALL_LIMIT_MILLIS)), (cause) => {
+        const undone = rolledBack(cause)
+        return new SqlFailure({ operation, cause, ...(undone === undefined ? {} : { rolledBack: undone }) })
+      })
 
   // The driver dies of a connection that it loses while it rolls back.
   yield* migrate(url).pipe(
@@ -272,6 +281,7 @@ on conflict (id) do update set email = excluded.email where users.email <> exclu
         : guard("deleteOutbox")(reads`delete from outbox where id = any(${ids}::bigint[])`).pipe(
             Effect.asVoid,
           ),
+    pruneKeys: (limit) => guard("pruneKeys")(pruneKeys(reads, limit)),
     history: (request) => guard("history")(selectHistory(reads, request)),
     standing: (request) => guard("standing")(selectStanding(reads, request)),
     page: (request) => guard("page")(selectPage(reads, request)),

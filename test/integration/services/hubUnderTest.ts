@@ -23,7 +23,7 @@ export const startHub = Effect.fnUntraced(function* (limits: Readonly<Record<str
   const server = createServer((_request, response) => response.end("ok"))
   server.on("connection", (socket) => sockets.push(socket))
   server.on("upgrade", (request, socket, head) => {
-    const refusal = hub.accept(request, socket, head)
+    const refusal = hub.accept(request, socket, head, request.socket.remoteAddress ?? "")
     if (refusal === undefined) return
     socket.end(`HTTP/1.1 ${refusal.status} ${refusal.title}\r\n${refusal.headers.join("\r\n")}\r\n\r\n`)
   })

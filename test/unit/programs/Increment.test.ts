@@ -1,67 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
-import type { Caller } from "../../../src/domain/ScoreboardApi.ts"
 import { UserId } from "../../../src/domain/Score.ts"
-import { COMMITTERS, Increment } from "../../../src/programs/Increment.ts"
-import { type Commit, Outbox } from "../../../src/programs/Outbox.ts"
-import { Cognito, CognitoFailure, TokenRejected } from "../../../src/services/Cognito.ts"
-import { type IncrementRequest, type IncrementRow, Sql, SqlFailure } from "../../../src/services/Sql.ts"
-
-const caller = (id: string): Caller => ({
-  userId: UserId.make(id),
-  email: `${id}@example.com`,
-  tokenId: `token of ${id}`,
-  expiresAtSeconds: 4_000_000_000,
-  accessToken: `access token of ${id}`,
-})
-
-const row = (outcome: IncrementRow["outcome"], n = 1): IncrementRow => ({
-  outcome,
-  email: outcome === "counted" ? "stored@example.com" : null,
-  event_id: outcome === "counted" ? String(n) : null,
-  score: outcome === "counted" ? n : null,
-  outbox_id: "1",
-})
-
-interface World {
-  readonly batches: Array<ReadonlyArray<IncrementRequest>>
-  readonly commits: Array<Commit>
-}
-
-/** Runs a test against a database that answers a batch with `answer`. */
-const withSql = <A, E>(
-  answer: (
-    batch: ReadonlyArray<IncrementRequest>,
-    number: number,
-    limitMillis: number,
-  ) => Effect.Effect<ReadonlyArray<IncrementRow>, SqlFailure>,
-  test: (increment: Context.Service.Shape<typeof Increment>, world: World) => Effect.Effect<A, E>,
-  profile: Effect.Effect<{ userId: UserId; email: string }, TokenRejected | CognitoFailure> = Effect.die(
-    "not asked",
-  ),
-) => {
-  const world: World = { batches: [], commits: [] }
-  const services = Layer.mergeAll(
-    Layer.mock(Sql)({
-      increment: (batch, limitMillis = Infinity) =>
-        Effect.suspend(() => answer(batch, world.batches.push(batch), limitMillis)),
-    }),
-    Layer.mock(Cognito)({ profile: () => profile }),
-    Layer.succeed(Outbox, Outbox.of({ offer: (commit) => void world.commits.push(commit) })),
-  )
-  return Effect.flatMap(Increment, (increment) => test(increment, world)).pipe(
-    Effect.provide(Increment.layer.pipe(Layer.provide(services))),
-  )
-}
-
-const failure = new SqlFailure({ operation: "increment", cause: new Error("away") })
+import { COMMITTERS } from "../../../src/programs/Increment.ts"
+import { CognitoFailure, TokenRejected } from "../../../src/services/Cognito.ts"
+import { caller, failure, row, withSql } from "./incrementFixtures.ts"
 
 /** What a mute database comes to: a failure at the time limit of the call, 2.5 s unless it is told a lower one. */
 const mute = (limitMillis: number) => Effect.delay(Effect.fail(failure), Math.min(limitMillis, 2_500))
