@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import { TooManyRequests } from "../domain/Errors.ts"
 import type { UserId } from "../domain/Score.ts"
 import { CLIENT_ADDRESS } from "../services/ListenerClient.ts"
-import { Redis } from "../services/Redis.ts"
+import { Redis, type RedisFailure } from "../services/Redis.ts"
 import { type Bucket, makeBuckets, type Taken } from "../services/RedisBucket.ts"
 
 /** Buckets in this process, while Redis is away and for what is counted here only: some 2 MB. */
@@ -96,29 +96,29 @@ const make = Effect.gen(function* () {
 
   let askAgainAt = -Infinity
   let away = false
-  /** Counted by all processes together; while Redis is away by this one, which then allows its own share. */
-  const together = Effect.fnUntraced(function* (bucket: Bucket) {
-    if ((yield* nowMicros) < askAgainAt) return yield* locally(bucket)
-    const taken = yield* Effect.result(redis.take(bucket))
-    if (taken._tag === "Success") {
-      if (away) yield* Effect.logInfo("Limits are counted together again")
-      away = false
-      return taken.success
-    }
+  const failed = Effect.fnUntraced(function* (bucket: Bucket, failure: RedisFailure) {
     askAgainAt = (yield* nowMicros) + LEFT_ALONE_MICROS
-    if (!away) yield* Effect.logWarning("Limits are counted by this process alone", taken.failure)
+    if (!away) yield* Effect.logWarning("Limits are counted by this process alone", failure)
     away = true
     return yield* locally(bucket)
   })
+  const askAgain = Effect.fnUntraced(function* (bucket: Bucket) {
+    if ((yield* nowMicros) < askAgainAt) return yield* locally(bucket)
+    const taken = yield* redis.take(bucket)
+    if (away) yield* Effect.logInfo("Limits are counted together again")
+    away = false
+    return taken
+  })
+  /**
+   * Counted by all processes together; while Redis is away by this one, which then allows its own share. Without a
+   * generator where all is well: every increment comes this way.
+   */
+  const together = (bucket: Bucket) =>
+    Effect.suspend(() =>
+      Effect.catch(away ? askAgain(bucket) : redis.take(bucket), (failure) => failed(bucket, failure)),
+    )
 
-  const limit = Effect.fnUntraced(function* (
-    policy: Policy | undefined,
-    who: string,
-    take: (bucket: Bucket) => Effect.Effect<Taken>,
-  ) {
-    if (policy === undefined) return
-    const taken = yield* take({ ...policy, who })
-    if (taken.allowed) return
+  const refuse = Effect.fnUntraced(function* (policy: Policy, taken: Taken) {
     yield* Metric.update(Metric.withAttributes(limited, { limit: policy.kind }), 1)
     yield* HttpEffect.appendPreResponseHandler((_request, response) =>
       Effect.succeed(HttpServerResponse.setHeaders(response, headersOf(policy, taken))),
@@ -127,6 +127,17 @@ const make = Effect.gen(function* () {
       retryAfterSeconds: Math.max(1, Math.ceil(taken.waitMillis / 1000)),
     })
   })
+
+  const limit = (
+    policy: Policy | undefined,
+    who: string,
+    take: (bucket: Bucket) => Effect.Effect<Taken>,
+  ): Limited =>
+    policy === undefined
+      ? Effect.void
+      : Effect.flatMap(take({ ...policy, who }), (taken) =>
+          taken.allowed ? Effect.void : refuse(policy, taken),
+        )
 
   return Limits.of({
     increment: (userId) => limit(increments, userId, together),
