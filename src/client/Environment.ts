@@ -19,6 +19,8 @@ export interface RequestLike {
   readonly headers?: Record<string, string>
   readonly body?: string
   readonly cache?: "no-store"
+  /** Whether it goes on after the page is closed. */
+  readonly keepalive?: boolean
   readonly signal: AbortSignal
 }
 

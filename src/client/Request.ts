@@ -13,6 +13,12 @@ export interface Answer<Body> {
   readonly ageMs: number
 }
 
+/** A request that is not tied to anything that may end before it. */
+export interface Call extends Omit<RequestLike, "signal"> {
+  /** Gives it up; without one, only its time limit does. */
+  readonly signal?: AbortSignal
+}
+
 /**
  * One request with a time limit. Undefined when no answer came (no network, time over, `signal` aborted), so
  * whether the server acted on it is unknown. Leaves no timer.
@@ -20,13 +26,13 @@ export interface Answer<Body> {
 export const request = async <Body>(
   environment: Environment,
   url: string,
-  init: RequestLike,
+  init: Call,
   read: (response: ResponseLike) => Promise<Body>,
 ): Promise<Answer<Body> | undefined> => {
   const late = new AbortController()
   const cancelLimit = environment.after(ANSWER_LIMIT_MS, () => late.abort())
   try {
-    const signal = AbortSignal.any([init.signal, late.signal])
+    const signal = init.signal ? AbortSignal.any([init.signal, late.signal]) : late.signal
     const response = await environment.fetch(url, { ...init, signal })
     return {
       status: response.status,

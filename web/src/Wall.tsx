@@ -4,6 +4,7 @@ import { Board } from "./board/Board.tsx"
 import { Connection } from "./live/Connection.tsx"
 import { useDrift } from "./useDrift.ts"
 import { useView } from "./useView.ts"
+import { reloadOnNewVersion } from "./versionWatch.ts"
 import { keepScreenOn } from "./wakeLock.ts"
 
 /** The board alone, as large as the screen, for a screen nobody touches. */
@@ -12,6 +13,7 @@ export const Wall = ({ board }: { readonly board: ScoreboardClient }) => {
   const page = useRef<HTMLDivElement>(null)
   useDrift(page)
   useEffect(keepScreenOn, [])
+  useEffect(reloadOnNewVersion, [])
 
   return (
     <div class="wall" ref={page}>

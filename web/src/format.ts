@@ -5,6 +5,32 @@ const waits = new Intl.NumberFormat(undefined, { style: "unit", unit: "second", 
 /** A count in the reader's own notation: 1,234 or 1.234. */
 export const formatCount = (count: number): string => numbers.format(count)
 
+const roundNumbers = new Intl.NumberFormat(undefined, {
+  notation: "compact",
+  compactDisplay: "long",
+  maximumSignificantDigits: 3,
+})
+const shares = new Intl.NumberFormat(undefined, {
+  style: "percent",
+  maximumSignificantDigits: 2,
+  roundingMode: "ceil",
+})
+const ordinals = new Intl.PluralRules("en", { type: "ordinal" })
+const SUFFIXES: Partial<Record<Intl.LDMLPluralRule, string>> = { one: "st", two: "nd", few: "rd" }
+
+/** A place in English, in the reader's own digits: 1st, 4,213th. */
+export const formatOrdinal = (rank: number): string =>
+  `${formatCount(rank)}${SUFFIXES[ordinals.select(rank)] ?? "th"}`
+
+/** From here on nobody reads every digit. */
+const LARGE = 100_000
+
+/** How many there are: 84,213 or 1.2 million. */
+export const formatCrowd = (count: number): string => (count < LARGE ? numbers : roundNumbers).format(count)
+
+/** A part of a hundred with at most two digits that say something, rounded up: it never flatters. */
+export const formatPercentile = (percentile: number): string => shares.format(percentile / 100)
+
 /** A wait in the reader's own notation: "12 sec". */
 export const formatWait = (wait: number): string => waits.format(wait)
 

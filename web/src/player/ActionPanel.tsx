@@ -5,7 +5,7 @@ import { isOwn } from "../board/isOwn.ts"
 import { RollingCount } from "../board/RollingCount.tsx"
 import { formatCount, formatWait } from "../format.ts"
 import { useCountdown } from "../useNow.ts"
-import { useOptimisticScore } from "./useOptimisticScore.ts"
+import { describePlace } from "./describePlace.ts"
 
 /** Why the last press that failed did, and what that means for the score. */
 const explain = ({ problem }: PlayerView): string => {
@@ -36,28 +36,24 @@ interface ActionPanelProps {
   readonly email: string
 }
 
-/** The player's own score and the one thing to do about it. */
+/** The player's own score and place, and the one thing to do about them. */
 export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) => {
   const button = useRef<HTMLButtonElement>(null)
   const place = board.scores?.findIndex((score) => isOwn(score.email, email)) ?? -1
-  const score = useOptimisticScore(board, view, board.scores?.[place]?.score)
+  // Presses in the air show at once, and go again if they fail.
+  const settled = view.score ?? board.scores?.[place]?.score
+  const score = settled === undefined ? undefined : settled + view.pending
+  useEffect(() => player.boardChanged(), [board.scores])
   const wait = useCountdown(view.blockedUntil)
   useEffect(() => button.current?.focus({ preventScroll: true }), [])
 
   return (
     <section class="card action" aria-label="Your score">
       <div class="standing">
-        <p class="own-score">
-          {score === undefined ? (
-            `+${formatCount(view.counted + view.pending)}`
-          ) : (
-            <RollingCount value={score} />
-          )}
-        </p>
+        <p class="own-score">{score === undefined ? "–" : <RollingCount value={score} />}</p>
         <p class="place">
-          {score === undefined
-            ? "this session, outside the top 10"
-            : `${score === 1 ? "point" : "points"}, rank ${place + 1}`}
+          {score === 1 ? "point" : "points"}
+          {score !== undefined && describePlace(place + 1 || undefined, view.rank)}
         </p>
       </div>
       <button

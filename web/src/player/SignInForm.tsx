@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks"
 import type { Player } from "../../../src/client/Player.ts"
-import type { SignInOutcome } from "../../../src/client/PlayerRequests.ts"
+import type { SignInOutcome } from "../../../src/client/SessionRequests.ts"
 import { formatWait } from "../format.ts"
 import { useCountdown } from "../useNow.ts"
 

@@ -1,0 +1,32 @@
+import type { Environment } from "./Environment.ts"
+import { type Expired, type Failure, failureOf } from "./Failure.ts"
+import { request } from "./Request.ts"
+import { withRetry } from "./Retry.ts"
+
+export type IncrementOutcome =
+  /** Committed, exactly once for its key. */
+  { readonly kind: "counted" } | Expired | Failure
+
+/**
+ * `POST /scores/increment`, repeated after a 503 or silence with the same `Idempotency-Key`, so that the server
+ * counts it at most once. `onRetry` runs before each repeat's wait.
+ */
+export const incrementOnce = (
+  environment: Environment,
+  url: string,
+  press: { readonly accessToken: string; readonly key: string; readonly onRetry?: () => void },
+  signal: AbortSignal,
+): Promise<IncrementOutcome> => {
+  const headers = { Authorization: `Bearer ${press.accessToken}`, "Idempotency-Key": press.key }
+  const attempt = async (): Promise<IncrementOutcome> => {
+    const answer = await request(
+      environment,
+      new URL("/scores/increment", url).href,
+      { method: "POST", headers, signal },
+      (response) => response.text(),
+    )
+    if (answer?.status === 200) return { kind: "counted" }
+    return answer?.status === 401 ? { kind: "expired" } : failureOf(answer)
+  }
+  return withRetry(environment, attempt, signal, press.onRetry)
+}

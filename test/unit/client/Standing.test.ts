@@ -1,0 +1,152 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Player } from "../../../src/client/Player.ts"
+import { type FakeAnswer, FakeEnvironment } from "./FakeEnvironment.ts"
+
+const url = "https://board.example"
+const rank = { rank: 4_213, players: 1_200_000, percentile: 0.351 }
+
+/** A signed-in player of a server that counts, and tells the standing. */
+const signedIn = async (options: { readonly hasRanks?: boolean; readonly score?: number } = {}) => {
+  const environment = new FakeEnvironment()
+  const server = {
+    score: options.score ?? 7,
+    /** How an increment is answered once it is counted. */
+    increment: (): FakeAnswer | undefined | Promise<FakeAnswer> => ({ status: 200 }),
+    /** How a read is answered, given the honest answer. */
+    standing: (honest: FakeAnswer): FakeAnswer | undefined | Promise<FakeAnswer> => honest,
+  }
+  environment.answer = (request) => {
+    const { pathname, search } = new URL(request.url)
+    if (pathname === "/users/auth/login") {
+      return { status: 200, body: { accessToken: "access", refreshToken: "refresh" } }
+    }
+    if (pathname === "/scores/increment") {
+      server.score++
+      return server.increment()
+    }
+    if (pathname === "/scores/me" && options.hasRanks !== false) {
+      return server.standing({ status: 200, body: { ...rank, score: server.score, above: [], below: [] } })
+    }
+    if (pathname + search === "/users/me/history?limit=1") {
+      return server.standing({ status: 200, body: { score: server.score, entries: [], next: null } })
+    }
+    return { status: 404 }
+  }
+  const player = new Player({ url, environment })
+  await player.signIn("ada@example.com", "secret")
+  const reads = () => environment.requests.filter((request) => request.url.endsWith("/scores/me"))
+  return { environment, player, server, reads }
+}
+
+describe("Player: the own score", () => {
+  it("is read after the sign-in, with the rank among all", async () => {
+    const { environment, player, reads } = await signedIn()
+    assert.isUndefined(player.view.score)
+    await environment.advance(0)
+    assert.deepInclude(player.view, { score: 7, rank })
+    assert.strictEqual(reads()[0]?.headers?.["Authorization"], "Bearer access")
+  })
+
+  it("comes from the history of a server that tells no ranks", async () => {
+    const { environment, player } = await signedIn({ hasRanks: false })
+    await environment.advance(0)
+    assert.deepInclude(player.view, { score: 7, rank: undefined })
+  })
+
+  it("has no rank for a player without a score or hidden from the board", async () => {
+    const { environment, player, server } = await signedIn()
+    server.standing = () => ({
+      status: 200,
+      body: { score: 3, rank: null, players: 9, percentile: null, above: [], below: [] },
+    })
+    await environment.advance(0)
+    assert.deepInclude(player.view, { score: 3, rank: undefined })
+  })
+
+  it("grows with every counted press, and is asked for at most once a second", async () => {
+    const { environment, player, reads } = await signedIn()
+    await environment.advance(500)
+    for (let press = 1; press <= 5; press++) {
+      player.press()
+      await environment.settle()
+      assert.strictEqual(player.view.score, 7 + press)
+    }
+    assert.strictEqual(reads().length, 1)
+    await environment.advance(500)
+    assert.strictEqual(reads().length, 2)
+    assert.strictEqual(player.view.score, 12)
+    await environment.advance(60_000)
+    assert.strictEqual(reads().length, 2)
+  })
+
+  it("is the server's when another page of the player has scored", async () => {
+    const { environment, player, server } = await signedIn()
+    await environment.advance(0)
+    server.score = 20
+    player.boardChanged()
+    await environment.advance(2_000)
+    assert.strictEqual(player.view.score, 20)
+  })
+
+  it("ignores an answer that a press has overtaken, and asks again", async () => {
+    const { environment, player, server, reads } = await signedIn()
+    await environment.advance(1_000)
+    const answered = Promise.withResolvers<FakeAnswer>()
+    server.standing = () => answered.promise
+    player.boardChanged()
+    await environment.advance(1_000)
+    player.press()
+    await environment.settle()
+    assert.strictEqual(player.view.score, 8)
+    server.standing = (honest) => honest
+    answered.resolve({ status: 200, body: { ...rank, rank: 4_000, score: 7 } })
+    await environment.settle()
+    assert.deepInclude(player.view, { score: 8, rank: { ...rank, rank: 4_000 } })
+    await environment.advance(1_000)
+    assert.strictEqual(reads().length, 3)
+    assert.deepInclude(player.view, { score: 8, rank })
+  })
+
+  it("is settled by the server when a press was counted but never answered", async () => {
+    const { environment, player, server } = await signedIn()
+    await environment.advance(0)
+    server.increment = () => undefined
+    player.press()
+    await environment.advance(60_000)
+    assert.deepInclude(player.view, { counted: 0, pending: 0, score: server.score })
+  })
+
+  it("is asked for again, later and later, while no answer comes", async () => {
+    const { environment, player, server, reads } = await signedIn()
+    server.standing = () => undefined
+    await environment.advance(60_000)
+    const count = reads().length
+    assert.isAtLeast(count, 4)
+    assert.isAtMost(count, 8)
+    server.standing = (honest) => honest
+    await environment.advance(60_000)
+    assert.strictEqual(player.view.score, 7)
+  })
+
+  it("waits as long as a 503 says", async () => {
+    const { environment, player, server, reads } = await signedIn()
+    server.standing = () => ({ status: 503, headers: { "retry-after": "20" } })
+    await environment.advance(10_000)
+    player.boardChanged()
+    await environment.advance(9_000)
+    assert.strictEqual(reads().length, 1)
+    server.standing = (honest) => honest
+    await environment.advance(1_000)
+    assert.strictEqual(player.view.score, 7)
+  })
+
+  it("leaves nothing when the player signs out in the middle", async () => {
+    const { environment, player, server } = await signedIn()
+    server.standing = () => new Promise(() => {})
+    await environment.advance(0)
+    player.signOut()
+    await environment.settle()
+    environment.assertNothingLeft()
+    assert.deepInclude(player.view, { score: undefined, rank: undefined })
+  })
+})
