@@ -5,7 +5,7 @@ const CHECK_MS = 300_000
 const MEMORY = "scoreboard-reloaded-for"
 
 /** The names of a page's scripts and styles: they carry a hash of their content, so they are its version. */
-export const versionOf = (html: string): string | undefined => {
+const versionOf = (html: string): string | undefined => {
   const names = html.match(/\/assets\/[^"'\s>]+/g)
   return names ? [...new Set(names)].toSorted().join(" ") : undefined
 }

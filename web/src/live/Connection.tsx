@@ -18,8 +18,11 @@ export const Connection = ({ view }: { readonly view: BoardView }) => {
       {/* A new element for every sign of life: it beats once, and an idle page draws nothing. */}
       <span class="dot" key={view.confirmedAt} aria-hidden="true" />
       <strong>{STATE_NAMES[view.state]}</strong>
+      {/* New for every state: beside a word of another length it begins anew instead of being pushed. */}
       {view.confirmedAt !== undefined && (
-        <span class="age">as of {formatAge(Math.max(now, view.confirmedAt) - view.confirmedAt)}</span>
+        <span class="age" key={view.state}>
+          as of {formatAge(Math.max(now, view.confirmedAt) - view.confirmedAt)}
+        </span>
       )}
     </div>
   )

@@ -48,14 +48,12 @@ export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) =>
   useEffect(() => button.current?.focus({ preventScroll: true }), [])
 
   return (
-    <section class="card action" aria-label="Your score">
+    <section class="card action" aria-labelledby="own-score-title">
       <div class="standing">
+        <h2 id="own-score-title">Your score</h2>
         <p class="own-score">{score === undefined ? "–" : <RollingCount value={score} />}</p>
-        <p class="place">
-          {score === 1 ? "point" : "points"}
-          {score !== undefined && describePlace(place + 1 || undefined, view.rank)}
-        </p>
       </div>
+      <p class="place">{score === undefined ? "" : describePlace(place + 1 || undefined, view.rank)}</p>
       <button
         ref={button}
         type="button"

@@ -5,13 +5,12 @@ import { formatCrowd, formatOrdinal, formatPercentile } from "../format.ts"
 const WORTH_TELLING = 50
 
 /**
- * What follows the score: ", 4,213th of 1.2 million, top 0.4%". The place on the board (1 to 10), where there is
+ * Where the player stands: "4,213th of 1.2 million, top 0.4%". The place on the board (1 to 10), where there is
  * one, goes before the rank, which players of equal score share: it is what everyone sees beside it.
  */
 export const describePlace = (place: number | undefined, rank: Rank | undefined): string => {
-  if (rank === undefined)
-    return place === undefined ? ", outside the top 10" : `, ${formatOrdinal(place)} place`
-  const crowd = `, ${formatOrdinal(place ?? rank.rank)} of ${formatCrowd(rank.players)}`
+  if (rank === undefined) return place === undefined ? "Outside the top 10" : `${formatOrdinal(place)} place`
+  const crowd = `${formatOrdinal(place ?? rank.rank)} of ${formatCrowd(rank.players)}`
   return place === undefined && rank.percentile <= WORTH_TELLING
     ? `${crowd}, top ${formatPercentile(rank.percentile)}`
     : crowd
