@@ -7,17 +7,13 @@ const ranked = (rank: number, percentile: number) => ({ rank, players: 1_234_567
 
 describe("describePlace", () => {
   it.each([
-    [3, undefined, ", 3rd place"],
-    [undefined, undefined, ", outside the top 10"],
-    [3, ranked(3, 0.0003), `, 3rd of ${crowd}`],
+    [3, undefined, "3rd place"],
+    [undefined, undefined, "Outside the top 10"],
+    [3, ranked(3, 0.0003), `3rd of ${crowd}`],
     // Shared rank: the board shows one of them first.
-    [4, ranked(3, 0.0003), `, 4th of ${crowd}`],
-    [
-      undefined,
-      ranked(4_213, 0.341),
-      `, ${formatCount(4_213)}th of ${crowd}, top ${formatPercentile(0.341)}`,
-    ],
-    [undefined, ranked(900_000, 72.9), `, ${formatCount(900_000)}th of ${crowd}`],
+    [4, ranked(3, 0.0003), `4th of ${crowd}`],
+    [undefined, ranked(4_213, 0.341), `${formatCount(4_213)}th of ${crowd}, top ${formatPercentile(0.341)}`],
+    [undefined, ranked(900_000, 72.9), `${formatCount(900_000)}th of ${crowd}`],
   ] as const)("tells place %s and rank %j as %j", (place, rank, text) => {
     assert.strictEqual(describePlace(place, rank), text)
   })

@@ -1,0 +1,218 @@
+import { assert } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { accessSync, constants } from "node:fs"
+import { delimiter, join } from "node:path"
+import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core"
+import { build } from "vite"
+import { spawn } from "../../engines/ChildProcess.ts"
+import { temporaryFolder } from "../../fixtures.ts"
+import { ROOT } from "../fixtures.ts"
+
+/** How long anything may take to be seen on a page before a test calls it lost, in milliseconds. */
+const PATIENCE_MILLIS = 15_000
+
+/** Everything that would make a browser of a test talk to anyone but the test, or wait for a display. */
+const CHROMIUM_FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+]
+
+const findChromium = (): string => {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    try {
+      const path = join(folder, "chromium")
+      accessSync(path, constants.X_OK)
+      return path
+    } catch {
+      // Not in this folder.
+    }
+  }
+  throw new Error("chromium is not on PATH; install it: apt-get install chromium")
+}
+
+const launchBrowser = Effect.acquireRelease(
+  Effect.promise(() => chromium.launch({ executablePath: findChromium(), args: CHROMIUM_FLAGS })),
+  (browser) => Effect.promise(() => browser.close()),
+)
+
+/** Builds the page as `npm run web:build` does, into `dist/web` of a folder. */
+const buildPage = (folder: string) =>
+  Effect.promise(() =>
+    build({
+      configFile: join(ROOT, "web/vite.config.ts"),
+      build: { outDir: join(folder, "dist/web"), reportCompressedSize: false },
+      logLevel: "warn",
+    }),
+  )
+
+/** Runs the whole product as `npm start` does, in a folder that has the page, until the scope ends. */
+export const startLocal = Effect.fnUntraced(function* (folder: string, port = 0) {
+  const child = yield* spawn({
+    command: process.execPath,
+    args: [join(ROOT, "src/main-local.ts")],
+    cwd: folder,
+    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], PORT: String(port), LOG_FORMAT: "json" },
+    readyWhen: /Score board\s+http:\/\/[^:]+:(\d+)/,
+    readyWithinMillis: 30_000,
+    stopWithinMillis: 15_000,
+  })
+  return { child, port: Number(child.ready[1]), url: `http://127.0.0.1:${child.ready[1]}` }
+})
+
+export interface Credentials {
+  readonly email: string
+  readonly password: string
+}
+
+// The players that `npm start` comes with.
+export const ADA: Credentials = { email: "ada@example.com", password: "scoreboard" }
+export const GRACE: Credentials = { email: "grace@example.com", password: "scoreboard" }
+export const LINUS: Credentials = { email: "linus@example.com", password: "scoreboard" }
+
+/** A folder with the built page, and a browser. */
+export class PageEngines extends Context.Service<
+  PageEngines,
+  { readonly folder: string; readonly browser: Browser }
+>()("test/e2e/PageEngines") {
+  static readonly layer = Layer.effect(
+    PageEngines,
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const [browser] = yield* Effect.all([launchBrowser, buildPage(folder)], { concurrency: 2 })
+      return { folder, browser }
+    }),
+  )
+}
+
+/** The whole product, running, with its page built, and a browser. */
+export class Product extends Context.Service<Product, { readonly url: string; readonly browser: Browser }>()(
+  "test/e2e/Product",
+) {
+  static readonly layer = Layer.effect(
+    Product,
+    Effect.gen(function* () {
+      const { folder, browser } = yield* PageEngines
+      const { url } = yield* startLocal(folder)
+      return { url, browser }
+    }),
+  ).pipe(Layer.provide(PageEngines.layer))
+}
+
+/** What a page notes about itself from its first line on. */
+interface Notes {
+  /** What the content security policy has refused. */
+  readonly violations: Array<string>
+  /** All layout shifts, also those that follow an input: how much, and what moved. */
+  readonly layoutShifts: Array<string>
+  /** The rows that were animated, by who they show. */
+  readonly glides: Array<string>
+}
+
+/** A browser's `LayoutShift` entry, which the DOM types lack. */
+interface LayoutShift {
+  readonly value: number
+  readonly sources: ReadonlyArray<{ readonly node?: Node | null }>
+}
+
+declare global {
+  interface Window {
+    notes: Notes
+  }
+}
+
+const takeNotes = () => {
+  const notes: Notes = { violations: [], layoutShifts: [], glides: [] }
+  window.notes = notes
+  document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => {
+    notes.violations.push(`${violatedDirective} ${blockedURI}`)
+  })
+  const isShift = (entry: PerformanceEntry): entry is PerformanceEntry & LayoutShift => "sources" in entry
+  new PerformanceObserver((list) => {
+    for (const { value, sources } of list.getEntries().filter(isShift)) {
+      const moved = sources.map(({ node }) => (node instanceof Element ? node.outerHTML : node?.textContent))
+      notes.layoutShifts.push(`${value}: ${moved.join(", ")}`)
+    }
+  }).observe({ type: "layout-shift", buffered: true })
+  const { animate } = Element.prototype
+  Element.prototype.animate = function (...args) {
+    const row = this.getAttribute("data-row")
+    if (row !== null) notes.glides.push(row.replace(/^\d+ /, ""))
+    return animate.apply(this, args)
+  }
+}
+
+export interface OpenOptions extends BrowserContextOptions {
+  /** `/` when left out. */
+  readonly path?: string
+  /** Runs before the page is opened: for what the test answers itself. */
+  readonly before?: (page: Page) => Promise<void>
+}
+
+/**
+ * A page in a browser profile of its own, opened. When the scope ends, the test fails if anything on it threw, or
+ * the content security policy refused anything.
+ */
+export const openPage = Effect.fnUntraced(function* (
+  { browser, url }: { readonly browser: Browser; readonly url: string },
+  { path = "/", before, ...options }: OpenOptions = {},
+) {
+  const errors: Array<string> = []
+  const context = yield* Effect.acquireRelease(
+    Effect.promise(() => browser.newContext({ locale: "en-GB", ...options })),
+    (opened) => Effect.promise(() => opened.close()),
+  )
+  const page = yield* Effect.promise(async () => {
+    context.setDefaultTimeout(PATIENCE_MILLIS)
+    const opened = await context.newPage()
+    opened.on("pageerror", (error) => errors.push(String(error)))
+    await opened.addInitScript(takeNotes)
+    await before?.(opened)
+    await opened.goto(url + path)
+    return opened
+  })
+  yield* Effect.addFinalizer(() =>
+    Effect.promise(async () => {
+      assert.deepStrictEqual(errors, [])
+      assert.deepStrictEqual(await page.evaluate(() => window.notes.violations), [])
+    }),
+  )
+  return page
+})
+
+/** Waits until an element is seen. */
+export const seen = (locator: Locator): Promise<void> => locator.waitFor({ state: "visible" })
+
+/** Waits until the page says this of its connection. */
+export const connection = (page: Page, state: string): Promise<void> =>
+  seen(page.locator(`[data-state="${state}"]`))
+
+/** Waits until the row of this rank shows this player, with this score. */
+export const row = (page: Page, rank: number, email: string, score: number): Promise<void> =>
+  seen(
+    page.locator(`[data-rank="${rank}"]`, {
+      hasText: new RegExp(`${email}.*Score ${score}(?:\\+\\d+)?$`, "s"),
+    }),
+  )
+
+/** Signs in by the form; gives the score that the page then shows beside the board. */
+export const signInOn = async (page: Page, { email, password }: Credentials): Promise<number> => {
+  await page.getByLabel("E-mail").fill(email)
+  await page.getByLabel("Password").fill(password)
+  await page.getByRole("button", { name: "Sign in", exact: true }).click()
+  return Number(await ownCount(page).innerText())
+}
+
+export const scoreButton = (page: Page): Locator => page.getByRole("button", { name: "Score a point" })
+
+const ownCount = (page: Page) => page.locator(".own-score .count > span:first-child")
+
+/** Waits until the player's own score beside the board is this. */
+export const ownScore = (page: Page, score: number): Promise<void> =>
+  seen(ownCount(page).and(page.getByText(String(score), { exact: true })))

@@ -1,0 +1,58 @@
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { Page } from "playwright-core"
+import { freePort } from "../../engines/freePort.ts"
+import * as TcpProxy from "../../engines/TcpProxy.ts"
+import { increment, signIn } from "../fixtures.ts"
+import { ADA, connection, openPage, PageEngines, row, startLocal } from "./fixtures.ts"
+
+/** A mark that only this document has: it is gone after a reload. */
+const mark = (page: Page) => page.evaluate(() => document.body.setAttribute("data-mark", ""))
+const isSameDocument = (page: Page) => page.evaluate(() => document.body.hasAttribute("data-mark"))
+
+layer(PageEngines.layer, { excludeTestServices: true, timeout: "60 seconds" })("The live page", (it) => {
+  it.effect("says what it is through every loss of the server, and always catches up by itself", () =>
+    Effect.gen(function* () {
+      const { folder, browser } = yield* PageEngines
+      const port = yield* freePort
+      const first = yield* startLocal(folder, port)
+      const proxy = yield* TcpProxy.make(port)
+      const page = yield* openPage({ browser, url: `http://127.0.0.1:${proxy.port}` })
+      const token = yield* signIn(first.url, ADA)
+      const score = Effect.andThen(increment(first.url, token), Effect.void)
+      const says = (state: string) => Effect.promise(() => connection(page, state))
+      const shows = (count: number) => Effect.promise(() => row(page, 1, ADA.email, count))
+
+      yield* score
+      yield* says("live")
+      yield* shows(1)
+      yield* Effect.promise(() => mark(page))
+
+      // The network between them is cut, and heals.
+      yield* proxy.refuse
+      yield* says("reconnecting")
+      yield* score
+      yield* proxy.forward
+      yield* says("live")
+      yield* shows(2)
+
+      // The device loses its network, and finds it.
+      yield* Effect.promise(() => page.context().setOffline(true))
+      yield* says("offline")
+      yield* score
+      yield* Effect.promise(() => page.context().setOffline(false))
+      yield* says("live")
+      yield* shows(3)
+
+      // The server is restarted, and has its data back.
+      yield* first.child.stop
+      yield* says("reconnecting")
+      yield* startLocal(folder, port)
+      yield* says("live")
+      yield* score
+      yield* shows(4)
+
+      assert.isTrue(yield* Effect.promise(() => isSameDocument(page)))
+    }),
+  )
+})

@@ -1,0 +1,234 @@
+import type { Locator, Page, WebSocketRoute } from "playwright-core"
+import type { OpenOptions } from "./fixtures.ts"
+
+interface Score {
+  readonly email: string
+  readonly score: number
+}
+
+const NAMES = [
+  "katherine.johnson",
+  "grace",
+  "ada",
+  "linus",
+  "barbara",
+  "margaret",
+  "dennis",
+  "radia",
+  "alan",
+  "hedy",
+]
+
+/** A plausible board of up to ten places, best first. */
+export const boardOf = (places: number): ReadonlyArray<Score> =>
+  NAMES.slice(0, places).map((name, place) => ({
+    email: `${name}@example.com`,
+    score: Math.round(12_480 * 0.79 ** place),
+  }))
+
+/** A server's live board, spoken by the test in its place: the page and its policies are still the server's. */
+export const serveBoard = (first: ReadonlyArray<Score>) => {
+  const sockets = new Set<WebSocketRoute>()
+  let scores = first
+  const frame = () => JSON.stringify({ scores })
+  return {
+    arrange: async (page: Page) => {
+      await page.route("**/scores", (route) => route.fulfill({ json: { scores } }))
+      await page.routeWebSocket("**/scores/websocket", (socket) => {
+        sockets.add(socket)
+        socket.onClose(() => void sockets.delete(socket))
+        socket.send(frame())
+      })
+    },
+    show: (next: ReadonlyArray<Score>) => {
+      scores = next
+      for (const socket of sockets) socket.send(frame())
+    },
+    leader: () => scores[0]?.email ?? "",
+  }
+}
+
+interface Standing {
+  readonly score: number
+  readonly rank: number | null
+  readonly players: number
+  readonly percentile: number | null
+}
+
+/** Signs in as this player, whom the test vouches for; increments count. */
+export const actAs = async (
+  page: Page,
+  email: string,
+  standing: Standing = { score: 9_859, rank: 2, players: 1_204_311, percentile: 0.0002 },
+): Promise<void> => {
+  let { score } = standing
+  await page.route("**/users/auth/login", (route) =>
+    route.fulfill({ json: { accessToken: "access", refreshToken: "refresh" } }),
+  )
+  await page.route("**/scores/me", (route) =>
+    route.fulfill({ json: { ...standing, score, above: [], below: [] } }),
+  )
+  await page.route("**/scores/increment", (route) => {
+    score++
+    return route.fulfill({ json: { message: "Score incremented" } })
+  })
+  await fillIn(page, email)
+}
+
+const fillIn = async (page: Page, email: string) => {
+  await page.getByLabel("E-mail").fill(email)
+  await page.getByLabel("Password").fill("scoreboard")
+  await page.getByLabel("Password").press("Enter")
+}
+
+const answer = (page: Page, path: string, status: number, retryAfterSeconds = 30) =>
+  page.route(path, (route) =>
+    route.fulfill({ status, headers: { "retry-after": String(retryAfterSeconds) } }),
+  )
+
+const press = (page: Page) => page.getByRole("button", { name: "Score a point" }).click()
+
+/** A state of the page that someone can meet. */
+export interface Scene {
+  readonly name: string
+  readonly options?: OpenOptions
+  /** Runs before the page is opened. */
+  readonly arrange: (page: Page) => Promise<void>
+  /** Brings the open page to the state. */
+  readonly act?: (page: Page) => Promise<void>
+  /** What is seen when it is there. */
+  readonly shows: (page: Page) => Locator
+}
+
+const DESKTOP = { viewport: { width: 1_100, height: 720 } }
+const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }
+const SCREEN = { viewport: { width: 1_920, height: 1_080 }, path: "/?wall" }
+
+const full = { options: DESKTOP, arrange: (page: Page) => serveBoard(boardOf(10)).arrange(page) }
+const live = (page: Page) => page.locator("[data-state=live]")
+const outside: Standing = { score: 812, rank: 4_213, players: 1_204_311, percentile: 0.3499 }
+
+export const SCENES: ReadonlyArray<Scene> = [
+  {
+    name: "loading",
+    options: DESKTOP,
+    arrange: async (page) => {
+      await page.route("**/scores", () => {})
+      await page.routeWebSocket("**/scores/websocket", () => {})
+    },
+    shows: (page) => page.locator("[data-state=connecting]"),
+  },
+  {
+    name: "empty",
+    options: DESKTOP,
+    arrange: (page) => serveBoard([]).arrange(page),
+    shows: (page) => page.getByText("No scores yet"),
+  },
+  { name: "short", options: DESKTOP, arrange: (page) => serveBoard(boardOf(4)).arrange(page), shows: live },
+  { name: "signed out", ...full, shows: live },
+  {
+    name: "fields missing",
+    ...full,
+    act: (page) => page.getByRole("button", { name: "Sign in", exact: true }).click(),
+    shows: (page) => page.getByText("Enter your password."),
+  },
+  {
+    name: "wrong password",
+    ...full,
+    act: async (page) => {
+      await answer(page, "**/users/auth/login", 401)
+      await fillIn(page, "grace@example.com")
+    },
+    shows: (page) => page.getByText("Wrong e-mail or password."),
+  },
+  {
+    name: "sign-in limited",
+    ...full,
+    act: async (page) => {
+      await answer(page, "**/users/auth/login", 429)
+      await fillIn(page, "grace@example.com")
+    },
+    shows: (page) => page.getByRole("button", { name: "Wait" }),
+  },
+  {
+    name: "signed in",
+    ...full,
+    // The picture of the README: as small as two columns can be.
+    options: { viewport: { width: 920, height: 700 } },
+    act: (page) => actAs(page, "grace@example.com"),
+    shows: (page) => page.getByText("2nd of 1.2 million"),
+  },
+  {
+    name: "outside the top ten",
+    ...full,
+    act: (page) => actAs(page, "mary@example.com", outside),
+    shows: (page) => page.getByText("4,213th of 1.2 million, top 0.35%"),
+  },
+  {
+    name: "press limited",
+    ...full,
+    act: async (page) => {
+      await actAs(page, "grace@example.com")
+      await answer(page, "**/scores/increment", 429)
+      await press(page)
+    },
+    shows: (page) => page.getByText("Too fast"),
+  },
+  {
+    name: "press unavailable",
+    ...full,
+    act: async (page) => {
+      await actAs(page, "grace@example.com")
+      await answer(page, "**/scores/increment", 503)
+      await press(page)
+    },
+    shows: (page) => page.getByText("The server cannot count at the moment."),
+  },
+  {
+    name: "expired",
+    ...full,
+    act: async (page) => {
+      await actAs(page, "grace@example.com")
+      await answer(page, "**/scores/increment", 401)
+      await answer(page, "**/users/auth/refresh", 401)
+      await press(page)
+    },
+    shows: (page) => page.getByText("Your session has expired."),
+  },
+  {
+    name: "polling",
+    options: DESKTOP,
+    arrange: async (page) => {
+      await serveBoard(boardOf(10)).arrange(page)
+      await page.routeWebSocket("**/scores/websocket", (socket) => socket.close())
+    },
+    shows: (page) => page.locator("[data-state=polling]"),
+  },
+  {
+    name: "no server",
+    options: DESKTOP,
+    arrange: async (page) => {
+      await page.route("**/scores", (route) => route.abort())
+      await page.routeWebSocket("**/scores/websocket", (socket) => socket.close())
+    },
+    shows: (page) => page.getByText("No board yet"),
+  },
+  {
+    name: "offline",
+    ...full,
+    act: async (page) => {
+      await live(page).waitFor()
+      await page.context().setOffline(true)
+    },
+    shows: (page) => page.locator("[data-state=offline]"),
+  },
+  { name: "phone", ...full, options: PHONE, shows: live },
+  {
+    name: "phone signed in",
+    ...full,
+    options: PHONE,
+    act: (page) => actAs(page, "mary@example.com", outside),
+    shows: (page) => page.getByText("4,213th of 1.2 million, top 0.35%"),
+  },
+  { name: "wall", ...full, options: SCREEN, shows: live },
+]

@@ -1,0 +1,183 @@
+import { assert, layer } from "@effect/vitest"
+import axe from "axe-core"
+import * as Effect from "effect/Effect"
+import { readdirSync, readFileSync } from "node:fs"
+import { mkdir } from "node:fs/promises"
+import { join } from "node:path"
+import type { Page } from "playwright-core"
+import { gzipSync } from "node:zlib"
+import { until } from "../../fixtures.ts"
+import { ROOT } from "../fixtures.ts"
+import { connection, openPage, PageEngines, Product, seen } from "./fixtures.ts"
+import { actAs, boardOf, SCENES, serveBoard } from "./scenes.ts"
+
+/** `npm run screenshots` sets it: where the pictures of all states go; two of them also go to the README. */
+const SCREENSHOTS = process.env["SCREENSHOTS"]
+const README_SCENE = "signed in"
+
+const violations = async (page: Page) => {
+  await page.evaluate(axe.source)
+  const { violations: found } = await page.evaluate(() => window.axe.run())
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)
+}
+
+/** Waits until nothing moves any more, so that no colour is measured half-way. */
+const isStill = async (page: Page) => {
+  await page.waitForLoadState("load")
+  await page.evaluate(() =>
+    Promise.all(
+      document
+        .getAnimations()
+        .filter((animation) => animation.effect?.getComputedTiming().iterations === 1)
+        .map(({ finished }) => finished.catch(() => undefined)),
+    ),
+  )
+}
+
+const keepPicture = async (page: Page, name: string, theme: string) => {
+  if (SCREENSHOTS === undefined) return
+  const folder = join(ROOT, SCREENSHOTS)
+  await mkdir(folder, { recursive: true })
+  await page.screenshot({ path: join(folder, `${name.replaceAll(" ", "-")}-${theme}.png`) })
+  if (name === README_SCENE) await page.screenshot({ path: join(ROOT, `docs/board-${theme}.png`) })
+}
+
+declare global {
+  interface Window {
+    axe: typeof axe
+  }
+}
+
+layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The page", (it) => {
+  for (const scene of SCENES) {
+    it.effect(`has no accessibility violation: ${scene.name}`, () =>
+      Effect.gen(function* () {
+        const page = yield* openPage(yield* Product, { ...scene.options, before: scene.arrange })
+        yield* Effect.promise(async () => {
+          await scene.act?.(page)
+          await seen(scene.shows(page))
+          for (const colorScheme of ["dark", "light"] as const) {
+            await page.emulateMedia({ colorScheme })
+            await isStill(page)
+            await keepPicture(page, scene.name, colorScheme)
+            assert.deepStrictEqual(await violations(page), [])
+          }
+          const overflow = await page.evaluate(
+            () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          )
+          assert.strictEqual(overflow, 0, "wider than the screen")
+        })
+      }),
+    )
+  }
+
+  it.effect("shifts no layout while players change places, numbers grow and places fill", () =>
+    Effect.gen(function* () {
+      const board = serveBoard(boardOf(7))
+      const page = yield* openPage(yield* Product, { before: board.arrange })
+      yield* Effect.promise(async () => {
+        await connection(page, "live")
+        await actAs(page, "grace@example.com")
+        await seen(page.getByText("2nd of 1.2 million"))
+        await isStill(page)
+        await page.evaluate(() => (window.notes.layoutShifts.length = 0))
+        for (let update = 1; update <= 30; update++) {
+          const scores = boardOf(Math.min(10, 7 + (update >> 3))).map(({ email, score }, place) => ({
+            email,
+            score: score + ((update * 7_919 * (place + 3)) % 9_000),
+          }))
+          board.show(scores.toSorted((a, b) => b.score - a.score))
+          await seen(page.locator("[data-rank='1']", { hasText: board.leader() }))
+        }
+        await isStill(page)
+        assert.deepStrictEqual(await page.evaluate(() => window.notes.layoutShifts), [])
+        assert.isAbove(await page.evaluate(() => window.notes.glides.length), 30)
+      })
+    }),
+  )
+
+  it.effect("moves nothing for those who asked for less motion, and ends the same", () =>
+    Effect.gen(function* () {
+      const board = serveBoard(boardOf(10))
+      const page = yield* openPage(yield* Product, { before: board.arrange, reducedMotion: "reduce" })
+      yield* Effect.promise(async () => {
+        await seen(page.locator("[data-rank='1']", { hasText: board.leader() }))
+        board.show(
+          boardOf(10)
+            .toReversed()
+            .map(({ email }, place) => ({ email, score: 90 - place })),
+        )
+        await seen(page.locator("[data-rank='1']", { hasText: board.leader() }))
+        assert.deepStrictEqual(await page.evaluate(() => window.notes.glides), [])
+        assert.strictEqual(await page.evaluate(() => document.getAnimations().length), 0)
+        const text = await page.locator("[data-rank='1'] .count").innerText()
+        assert.match(text, /^90/)
+      })
+    }),
+  )
+
+  it.effect("asks for the board while the socket is refused, and says so", () =>
+    Effect.gen(function* () {
+      const page = yield* openPage(yield* Product, {
+        before: (opened) => opened.routeWebSocket("**/scores/websocket", (socket) => socket.close()),
+      })
+      yield* Effect.promise(() => connection(page, "polling"))
+    }),
+  )
+
+  it.effect("loads itself again on a wall when another version is deployed, and only once for it", () =>
+    Effect.gen(function* () {
+      let checks = 0
+      let loads = 0
+      const page = yield* openPage(yield* Product, {
+        path: "/?wall",
+        before: async (opened) => {
+          opened.on("domcontentloaded", () => loads++)
+          await opened.clock.install()
+          // What is asked for without the query names another script, for ever: as a cache that keeps the old page.
+          await opened.route(/\/$/, async (route) => {
+            const response = await route.fetch()
+            const body = (await response.text()).replaceAll("/assets/index-", "/assets/other-")
+            await route.fulfill({ response, body })
+            checks++
+          })
+        },
+      })
+      const untilChecks = (wanted: number) =>
+        until(
+          `${wanted} checks`,
+          Effect.promise(async () => {
+            await page.clock.fastForward("06:15").catch(() => undefined)
+            return checks
+          }),
+          (made) => made >= wanted,
+        )
+      yield* untilChecks(1)
+      assert.strictEqual(loads, 1)
+      yield* untilChecks(2)
+      yield* until(
+        "the second load",
+        Effect.sync(() => loads),
+        (made) => made === 2,
+      )
+      yield* untilChecks(6)
+      yield* Effect.promise(() => connection(page, "live"))
+      assert.strictEqual(loads, 2)
+    }),
+  )
+})
+
+layer(PageEngines.layer, { excludeTestServices: true, timeout: "60 seconds" })("The built page", (it) => {
+  it.effect("loads at most 40 KiB of JavaScript, compressed", () =>
+    Effect.gen(function* () {
+      const assets = join((yield* PageEngines).folder, "dist/web/assets")
+      const scripts = readdirSync(assets).filter((name) => name.endsWith(".js"))
+      const bytes = scripts.map((name) => gzipSync(readFileSync(join(assets, name))).length)
+      assert.isNotEmpty(bytes)
+      assert.isAtMost(
+        bytes.reduce((sum, size) => sum + size, 0),
+        40 * 1_024,
+      )
+    }),
+  )
+})
