@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks"
+import { useEffect, useMemo, useRef } from "preact/hooks"
 import type { Player } from "../../src/client/Player.ts"
 import type { ScoreboardClient } from "../../src/client/ScoreboardClient.ts"
 import { Board } from "./board/Board.tsx"
@@ -16,7 +16,8 @@ interface AppProps {
 export const App = ({ board, player }: AppProps) => {
   const view = useView(board)
   const own = useView(player)
-  const { email } = own
+  const { email, score } = own
+  const viewer = useMemo(() => (email === undefined ? undefined : { email, score }), [email, score])
   const lastEmail = useRef("")
   useEffect(() => {
     if (email !== undefined) lastEmail.current = email
@@ -41,7 +42,7 @@ export const App = ({ board, player }: AppProps) => {
         )}
       </header>
       <main>
-        <Board view={view} viewer={email} />
+        <Board view={view} viewer={viewer} />
         {email === undefined ? (
           <SignInForm
             key={own.expired ? "expired" : "signed out"}
@@ -53,7 +54,7 @@ export const App = ({ board, player }: AppProps) => {
           <ActionPanel key={email} board={view} player={player} view={own} email={email} />
         )}
       </main>
-      <Announcer view={view} viewer={email} />
+      <Announcer view={view} viewer={viewer} />
     </div>
   )
 }

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { describeChange } from "../../../web/src/live/describeChange.ts"
 
+const bob = { email: "bob", score: undefined }
+
 const board = (scores: Record<string, number>) =>
   Object.entries(scores).map(([email, score]) => ({ email, score }))
 
@@ -28,11 +30,11 @@ describe("describeChange", () => {
 
   it("tells the viewer about the own score and place", () => {
     assert.strictEqual(
-      describeChange(board({ ada: 5, Bob: 3 }), board({ ada: 5, Bob: 4 }), "bob"),
+      describeChange(board({ ada: 5, Bob: 3 }), board({ ada: 5, Bob: 4 }), bob),
       "Your score is 4, rank 2.",
     )
     assert.strictEqual(
-      describeChange(board({ ada: 5, bob: 3 }), board({ ada: 5, cy: 4 }), "bob"),
+      describeChange(board({ ada: 5, bob: 3 }), board({ ada: 5, cy: 4 }), bob),
       "You left the top 10.",
     )
   })

@@ -2,7 +2,7 @@ import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
 import type { BOARD_SIZE, Scores } from "../../../src/domain/Score.ts"
 import { useLayoutEffect, useRef } from "preact/hooks"
 import { BoardRow, OpenPlace } from "./BoardRow.tsx"
-import { isOwn } from "./isOwn.ts"
+import { ownPlace, type Viewer } from "./ownPlace.ts"
 import { useGlide } from "./useGlide.ts"
 
 /** The domain's `BOARD_SIZE`, repeated because the page loads none of its code; the type ties the two. */
@@ -29,8 +29,8 @@ const Notice = ({ title, text }: { readonly title: string; readonly text: string
 
 interface BoardProps {
   readonly view: BoardView
-  /** The viewer's address while signed in. */
-  readonly viewer?: string | undefined
+  /** Who looks at it, while signed in. */
+  readonly viewer?: Viewer | undefined
 }
 
 /**
@@ -43,6 +43,7 @@ export const Board = ({ view, viewer }: BoardProps) => {
   const list = useRef<HTMLOListElement>(null)
   const keys = keysOf(scores ?? [])
   useGlide(list, keys.join("\n"))
+  const own = ownPlace(scores ?? [], viewer)
   const best = scores?.[0]?.score ?? 0
   const taken = scores?.length ?? 0
 
@@ -69,7 +70,7 @@ export const Board = ({ view, viewer }: BoardProps) => {
             score={score.score}
             scoreBefore={countBefore.current.get(keys[index] ?? "")}
             share={best === 0 ? 0 : score.score / best}
-            isOwn={isOwn(score.email, viewer)}
+            isOwn={index === own}
           />
         ))}
         {Array.from({ length: PLACES - taken }, (_, index) => (

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks"
 import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
 import { STATE_NAMES } from "./Connection.tsx"
+import type { Viewer } from "../board/ownPlace.ts"
 import { describeChange } from "./describeChange.ts"
 
 /** A sentence takes about that long to be read out; changes in between are told together. */
@@ -8,8 +9,8 @@ const QUIET_MS = 5_000
 
 interface AnnouncerProps {
   readonly view: BoardView
-  /** The viewer's address while signed in. */
-  readonly viewer: string | undefined
+  /** Who listens, while signed in. */
+  readonly viewer: Viewer | undefined
 }
 
 /** Tells a screen reader, politely and at most once in 5 s, what has changed since it last spoke. */

@@ -1,5 +1,5 @@
 import type { Scores } from "../../../src/domain/Score.ts"
-import { isOwn } from "../board/isOwn.ts"
+import { ownPlace, type Viewer } from "../board/ownPlace.ts"
 import { formatCount } from "../format.ts"
 
 const placeOf = (scores: Scores, email: string): number => scores.findIndex((score) => score.email === email)
@@ -11,7 +11,7 @@ const placeOf = (scores: Scores, email: string): number => scores.findIndex((sco
 export const describeChange = (
   before: Scores,
   after: Scores,
-  viewer: string | undefined,
+  viewer: Viewer | undefined,
 ): string | undefined => {
   const sentences: string[] = []
   const leader = after[0]
@@ -19,11 +19,11 @@ export const describeChange = (
     sentences.push(`${leader.email} leads with a score of ${formatCount(leader.score)}.`)
   }
 
-  const ownPlace = after.findIndex(({ email }) => isOwn(email, viewer))
-  const own = after[ownPlace]
-  const ownBefore = before.find(({ email }) => isOwn(email, viewer))
+  const at = ownPlace(after, viewer)
+  const own = after[at]
+  const ownBefore = before[ownPlace(before, viewer)]
   if (own && own !== leader && own.score !== ownBefore?.score) {
-    sentences.push(`Your score is ${formatCount(own.score)}, rank ${ownPlace + 1}.`)
+    sentences.push(`Your score is ${formatCount(own.score)}, rank ${at + 1}.`)
   }
   if (!own && ownBefore) sentences.push("You left the top 10.")
   if (sentences.length > 0) return sentences.join(" ")

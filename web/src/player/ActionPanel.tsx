@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks"
 import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
 import type { Player, PlayerView } from "../../../src/client/Player.ts"
-import { isOwn } from "../board/isOwn.ts"
+import { ownPlace } from "../board/ownPlace.ts"
 import { RollingCount } from "../board/RollingCount.tsx"
 import { formatCount, formatWait } from "../format.ts"
 import { useCountdown } from "../useNow.ts"
@@ -39,7 +39,7 @@ interface ActionPanelProps {
 /** The player's own score and place, and the one thing to do about them. */
 export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) => {
   const button = useRef<HTMLButtonElement>(null)
-  const place = board.scores?.findIndex((score) => isOwn(score.email, email)) ?? -1
+  const place = ownPlace(board.scores ?? [], { email, score: view.score })
   // Presses in the air show at once, and go again if they fail.
   const settled = view.score ?? board.scores?.[place]?.score
   const score = settled === undefined ? undefined : settled + view.pending
