@@ -56,6 +56,7 @@ layer(Product.layer, { excludeTestServices: true, timeout: "90 seconds" })("A pl
         await ownScore(page, 3)
         await Promise.all([page, watcher].map((viewer) => row(viewer, 1, ADA.email, 3)))
         await seen(page.locator('[data-own="true"]', { hasText: "You" }))
+        await seen(page.getByText("1st of 1", { exact: true }))
         assert.strictEqual(await watcher.locator('[data-own="true"]').count(), 0)
       })
     }),
