@@ -9,6 +9,7 @@ import type { UserId } from "../domain/Score.ts"
 import { measureHop } from "./Freshness.ts"
 import { Sql } from "../services/Sql.ts"
 import { type OutgoingMessage, Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../services/Sqs.ts"
+import { surviving } from "./Surviving.ts"
 
 /** Commits waiting to be sent; more than that are left to the sweep. */
 const MAILBOX = 1000
@@ -125,7 +126,7 @@ const make = Effect.gen(function* () {
     const commits = yield* Queue.takeBetween(mailbox, 1, COMMITS_PER_SEND)
     yield* Effect.uninterruptible(logged(send(commits)))
   })
-  yield* Effect.forkScoped(Effect.forever(sender))
+  yield* Effect.forkScoped(Effect.forever(surviving("Sending")(sender)))
 
   const sweep = Effect.gen(function* () {
     const rows = yield* sql.leaseOutbox(SWEEP)
@@ -137,7 +138,9 @@ const make = Effect.gen(function* () {
   })
   // A full lease that was all sent: there may be more, and SQS takes it.
   const sweeps = logged(Effect.repeat(sweep, { while: (more) => more }))
-  yield* Effect.forkScoped(Effect.repeat(sweeps, Schedule.jittered(Schedule.spaced(SWEEP_EVERY))))
+  yield* Effect.forkScoped(
+    Effect.repeat(surviving("A sweep")(sweeps), Schedule.jittered(Schedule.spaced(SWEEP_EVERY))),
+  )
 
   return Outbox.of({
     offer: (commit) => {

@@ -3,6 +3,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import { Sql } from "../services/Sql.ts"
+import { surviving } from "./Surviving.ts"
 
 /** How often old keys are looked for: a key may be known a little longer than promised, never shorter. */
 const EVERY = "1 minute"
@@ -32,6 +33,8 @@ export const Pruning = Layer.effectDiscard(
       }
     }).pipe(Effect.catch((error) => Effect.logWarning("Old idempotency keys could not be deleted", error)))
 
-    yield* Effect.forkScoped(Effect.repeat(prune, Schedule.jittered(Schedule.spaced(EVERY))))
+    yield* Effect.forkScoped(
+      Effect.repeat(surviving("Pruning")(prune), Schedule.jittered(Schedule.spaced(EVERY))),
+    )
   }),
 )

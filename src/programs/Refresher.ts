@@ -8,6 +8,7 @@ import * as Schedule from "effect/Schedule"
 import type { RedisFailure } from "../services/Redis.ts"
 import type { SqlFailure } from "../services/Sql.ts"
 import { Board } from "./Board.ts"
+import { surviving } from "./Surviving.ts"
 
 /**
  * How often the board is refreshed when nobody asks. Far below the key's time to live, so it never lapses; short
@@ -53,7 +54,7 @@ const make = Effect.gen(function* () {
     const exit = yield* Effect.exit(once)
     for (const caller of waiting) Deferred.doneUnsafe(caller, exit)
   })
-  yield* Effect.forkScoped(Effect.forever(serve))
+  yield* Effect.forkScoped(Effect.forever(surviving("The refresher")(serve)))
 
   const refresh = Effect.gen(function* () {
     const answer = yield* Deferred.make<void, RefreshFailure>()
@@ -76,7 +77,7 @@ const make = Effect.gen(function* () {
       },
     }),
   )
-  yield* Effect.forkScoped(Effect.repeat(tick, Schedule.spaced(TICK)))
+  yield* Effect.forkScoped(Effect.repeat(surviving("The tick")(tick), Schedule.spaced(TICK)))
 
   return Refresher.of({ refresh })
 })

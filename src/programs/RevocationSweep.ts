@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { Sql } from "../services/Sql.ts"
+import { surviving } from "./Surviving.ts"
 
 /** How often revocations of expired tokens are forgotten: they do no harm, they only take room. */
 const SWEEP_EVERY = "10 minutes"
@@ -20,6 +21,8 @@ export const RevocationSweep = Layer.effectDiscard(
       Effect.repeat({ while: (pruned) => pruned === SWEEP_ROWS, times: SWEEP_STATEMENTS - 1 }),
       Effect.catch((error) => Effect.logWarning("Old revocations could not be removed", error)),
     )
-    yield* Effect.forkScoped(Effect.repeat(sweep, Schedule.spaced(SWEEP_EVERY)))
+    yield* Effect.forkScoped(
+      Effect.repeat(surviving("The sweep of revocations")(sweep), Schedule.spaced(SWEEP_EVERY)),
+    )
   }),
 )

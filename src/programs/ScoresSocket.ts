@@ -13,6 +13,7 @@ import { Redis } from "../services/Redis.ts"
 import { SocketHub } from "../services/SocketHub.ts"
 import { Board, decodeBoard, show } from "./Board.ts"
 import { measureHop } from "./Freshness.ts"
+import { surviving } from "./Surviving.ts"
 
 /** Silence after which the current board is sent again: clients call 40 s of silence dead. */
 const REPEAT_AFTER = Duration.seconds(15)
@@ -84,11 +85,13 @@ const make = Effect.gen(function* () {
   const rereads = yield* Queue.sliding<void>(1)
   // Redis may be away at the start: the first viewers see what PostgreSQL has.
   yield* Queue.offer(rereads, undefined)
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Queue.take(rereads), reread)))
+  yield* Effect.forkScoped(Effect.forever(surviving("A reread")(Effect.andThen(Queue.take(rereads), reread))))
 
   yield* redis.notifications.pipe(
     Stream.runForEach((notification) =>
-      notification._tag === "Subscribed" ? Queue.offer(rereads, undefined) : hear(notification.json),
+      notification._tag === "Subscribed"
+        ? Queue.offer(rereads, undefined)
+        : surviving("A notification")(hear(notification.json)),
     ),
     Effect.forkScoped,
   )
@@ -111,7 +114,7 @@ const make = Effect.gen(function* () {
     } else if (shown !== undefined) yield* send(shown)
     yield* Effect.sleep(interval)
   })
-  yield* Effect.forkScoped(Effect.forever(pace))
+  yield* Effect.forkScoped(Effect.forever(surviving("A broadcast")(pace)))
 
   return ScoresSocket.of({ shown: Effect.sync(() => Option.fromNullishOr(shown)) })
 })

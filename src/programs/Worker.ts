@@ -9,6 +9,7 @@ import { INCREMENT_TYPE, QueueMessage } from "../domain/Messages.ts"
 import { type ReceivedMessage, Sqs } from "../services/Sqs.ts"
 import { measureHop } from "./Freshness.ts"
 import { Refresher } from "./Refresher.ts"
+import { surviving } from "./Surviving.ts"
 
 /** Long polls at one time: while one batch waits for its refresh, others arrive and share the next. */
 const POLLERS = 4
@@ -129,7 +130,7 @@ export const Worker = Layer.effectDiscard(
       Effect.flatMap(restore(Effect.andThen(unstuck, receive)), handle),
     )
 
-    const poller = Stream.fromEffectSchedule(poll, Schedule.forever)
+    const poller = Stream.fromEffectSchedule(surviving("A poll")(poll), Schedule.forever)
     yield* Stream.mergeAll(
       Array.from({ length: POLLERS }, () => poller),
       { concurrency: POLLERS },

@@ -187,4 +187,22 @@ describe("Outbox", () => {
       assert.deepStrictEqual(seen?.deleted, ["1"])
     }),
   )
+
+  it.effect("goes on sending after a defect", () =>
+    Effect.gen(function* () {
+      let broken = true
+      yield* withQueue(
+        () => (broken ? Effect.die("a defect") : Effect.succeed([])),
+        (outbox, world) =>
+          Effect.gen(function* () {
+            outbox.offer(commit("1", 1))
+            yield* TestClock.adjust("5 seconds")
+            broken = false
+            outbox.offer(commit("2", 1))
+            yield* TestClock.adjust("1 millis")
+            assert.deepStrictEqual(world.deleted, ["2"])
+          }),
+      )
+    }),
+  )
 })

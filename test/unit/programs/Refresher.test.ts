@@ -11,15 +11,24 @@ const away = new RedisFailure({ operation: "writeBoard", cause: new Error("away"
 
 /** A refresher whose refreshes take 100 ms each; `state.started` counts them. */
 const withRefreshes = <A, E>(
-  test: (refresher: Refresher["Service"], state: { started: number; fail: boolean }) => Effect.Effect<A, E>,
+  test: (
+    refresher: Refresher["Service"],
+    state: { started: number; fail: boolean; die: boolean },
+  ) => Effect.Effect<A, E>,
 ) => {
-  const state = { started: 0, fail: false }
+  const state = { started: 0, fail: false, die: false }
   const board = Layer.mock(Board)({
     refresh: Effect.suspend(() => {
       state.started++
       return Effect.andThen(
         Effect.sleep("100 millis"),
-        Effect.suspend(() => (state.fail ? Effect.fail(away) : Effect.succeed("written" as const))),
+        Effect.suspend(() =>
+          state.die
+            ? Effect.die("a defect")
+            : state.fail
+              ? Effect.fail(away)
+              : Effect.succeed("written" as const),
+        ),
       )
     }),
   })
@@ -71,6 +80,20 @@ describe("Refresher", () => {
         state.fail = true
         yield* TestClock.adjust("10 seconds")
         assert.isAtLeast(state.started, 9)
+      }),
+    ),
+  )
+
+  it.effect("goes on by itself after a defect", () =>
+    withRefreshes((_, state) =>
+      Effect.gen(function* () {
+        state.die = true
+        yield* TestClock.adjust("10 seconds")
+        const before = state.started
+        assert.isAtLeast(before, 4)
+        state.die = false
+        yield* TestClock.adjust("10 seconds")
+        assert.isAtLeast(state.started - before, 8)
       }),
     ),
   )

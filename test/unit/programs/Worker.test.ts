@@ -158,6 +158,22 @@ describe("Worker", () => {
     }),
   )
 
+  it.effect("goes on receiving after a defect", () =>
+    Effect.gen(function* () {
+      let receives = 0
+      const services = Layer.mergeAll(
+        Layer.mock(Sqs)({
+          receive: Effect.suspend(() => (receives++ < 20 ? Effect.die("a defect") : Effect.never)),
+        }),
+        Layer.succeed(Refresher, Refresher.of({ refresh: Effect.void })),
+      )
+      yield* Effect.andThen(
+        TestClock.adjust("1 minute"),
+        Effect.sync(() => assert.isAbove(receives, 20)),
+      ).pipe(Effect.provide(Worker.pipe(Layer.provide(services))))
+    }),
+  )
+
   it.effect("finishes a batch it has received before it stops", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
