@@ -1,17 +1,21 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { INCREMENT_TYPE, QueueMessage } from "../domain/Messages.ts"
-import { type ReceivedMessage, Sqs } from "../services/Sqs.ts"
+import { type ReceivedMessage, Sqs, SQS_BATCH_SIZE } from "../services/Sqs.ts"
 import { measureHop } from "./Freshness.ts"
 import { Refresher } from "./Refresher.ts"
 import { surviving } from "./Surviving.ts"
 
-/** Long polls at one time: while one batch waits for its refresh, others arrive and share the next. */
+/**
+ * Long polls at one time under load: while one batch waits for its refresh, others arrive and share the next. A
+ * receive that was not full says that one poller is enough, and messages gather for it meanwhile.
+ */
 const POLLERS = 4
 
 /** A batch that is not done by then is left to be redelivered: below the visibility timeout of 30 s. */
@@ -120,19 +124,23 @@ export const Worker = Layer.effectDiscard(
       ),
     )
 
+    const busy = yield* Latch.make(false)
     const receive = sqs.receive.pipe(
       Effect.tapError((error) => Effect.logWarning("The queue could not be read", error)),
       Effect.retry(receiveBackoff),
+      Effect.tap((batch) => (batch.length === SQS_BATCH_SIZE ? busy.open : busy.close)),
     )
 
     // Only the wait for messages can be interrupted: a batch that was received is finished first.
-    const poll = Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(Effect.andThen(unstuck, receive)), handle),
-    )
+    const poll = (waitForTurn: Effect.Effect<void>) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(restore(waitForTurn.pipe(Effect.andThen(unstuck), Effect.andThen(receive))), handle),
+      )
+    const poller = (waitForTurn: Effect.Effect<void>) =>
+      Stream.fromEffectSchedule(surviving("A poll")(poll(waitForTurn)), Schedule.forever)
 
-    const poller = Stream.fromEffectSchedule(surviving("A poll")(poll), Schedule.forever)
     yield* Stream.mergeAll(
-      Array.from({ length: POLLERS }, () => poller),
+      Array.from({ length: POLLERS }, (_, n) => poller(n === 0 ? Effect.void : Effect.asVoid(busy.await))),
       { concurrency: POLLERS },
     ).pipe(Stream.runDrain, Effect.forkScoped)
   }),

@@ -158,6 +158,40 @@ describe("Worker", () => {
     }),
   )
 
+  it.effect("receives alone until a batch is full, and then with helpers until one is not", () =>
+    Effect.gen(function* () {
+      let size = 1
+      let receiving = 0
+      let most = 0
+      const services = Layer.mergeAll(
+        Layer.mock(Sqs)({
+          receive: Effect.suspend(() => {
+            most = Math.max(most, ++receiving)
+            return Effect.as(
+              Effect.sleep("1 second"),
+              Array.from({ length: size }, (_, n) => increment(String(n))),
+            )
+          }).pipe(Effect.ensuring(Effect.sync(() => receiving--))),
+          delete: () => Effect.succeed([]),
+        }),
+        Layer.succeed(Refresher, Refresher.of({ refresh: Effect.void })),
+      )
+      yield* Effect.gen(function* () {
+        const mostDuring = Effect.gen(function* () {
+          yield* TestClock.adjust("5 seconds")
+          most = 0
+          yield* TestClock.adjust("5 seconds")
+          return most
+        })
+        assert.strictEqual(yield* mostDuring, 1)
+        size = 10
+        assert.strictEqual(yield* mostDuring, 4)
+        size = 9
+        assert.strictEqual(yield* mostDuring, 1)
+      }).pipe(Effect.provide(Worker.pipe(Layer.provide(services))))
+    }),
+  )
+
   it.effect("goes on receiving after a defect", () =>
     Effect.gen(function* () {
       let receives = 0
