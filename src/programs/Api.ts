@@ -9,7 +9,7 @@ import { Limits } from "./Limits.ts"
 import { Management, managementConfig } from "./Management.ts"
 import { originsConfig } from "./Origins.ts"
 import { Outbox } from "./Outbox.ts"
-import { ScoresSocket } from "./ScoresSocket.ts"
+import { ScoresSocket, scoresSocketConfig } from "./ScoresSocket.ts"
 
 /**
  * The API, on the services it is given: from the port down. Stopped from the top: the port drains while everything
@@ -19,7 +19,7 @@ export const Api = (defaultHost: string) =>
   ApiServer.layer(defaultHost).pipe(
     Layer.provide(Management(defaultHost)),
     Layer.provide(ApiHealth),
-    Layer.provide([Increment.layer, ScoresSocket.layer, Limits.layer]),
+    Layer.provide([Increment.layer, ScoresSocket, Limits.layer]),
     Layer.provide(Outbox.layer),
     Layer.provide(Board.layer),
   )
@@ -33,5 +33,5 @@ export const apiSettings = (defaultHost: string) => [
   Board.config,
   Limits.config,
   originsConfig,
-  ScoresSocket.config,
+  scoresSocketConfig,
 ]

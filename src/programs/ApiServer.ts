@@ -23,7 +23,7 @@ import { Page } from "./Page.ts"
 import { blank, type Paths, withProblems } from "./Problems.ts"
 import { RanksHandlers } from "./RanksHandlers.ts"
 import { BoardRoute, ScoresHandlers } from "./ScoresHandlers.ts"
-import { ScoresSocket, SOCKET_PATH } from "./ScoresSocket.ts"
+import { SOCKET_PATH } from "./ScoresSocket.ts"
 import { UsersHandlers } from "./UsersHandlers.ts"
 
 const openApi = OpenApi.fromApi(ScoreboardApi)
@@ -97,7 +97,6 @@ export class ApiServer extends Context.Service<ApiServer, { readonly host: strin
         const listener = yield* Listener
         const hub = yield* SocketHub
         const health = yield* Health
-        yield* ScoresSocket
         const origins = yield* makeOrigins
         const app = withDocsPolicy(yield* HttpRouter.toHttpEffect(Routes))
 

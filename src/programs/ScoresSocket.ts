@@ -1,6 +1,5 @@
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -31,29 +30,15 @@ interface Offer {
   readonly heardAt: number | undefined
 }
 
-/** Owns what the sockets show: the newest board this process has heard of, never an older one. */
-export class ScoresSocket extends Context.Service<
-  ScoresSocket,
-  {
-    /** The board shown last, if any. */
-    readonly shown: Effect.Effect<Option.Option<BoardUpdate>>
-  }
->()("scoreboard/programs/ScoresSocket") {
-  static readonly config = {
-    interval: Config.Duration("BROADCAST_INTERVAL").pipe(Config.withDefault(Duration.millis(50))),
-  }
-
-  static readonly layer = Layer.effect(
-    ScoresSocket,
-    Effect.suspend(() => make),
-  )
+export const scoresSocketConfig = {
+  interval: Config.Duration("BROADCAST_INTERVAL").pipe(Config.withDefault(Duration.millis(50))),
 }
 
 const make = Effect.gen(function* () {
   const redis = yield* Redis
   const board = yield* Board
   const hub = yield* SocketHub
-  const interval = yield* ScoresSocket.config.interval
+  const interval = yield* scoresSocketConfig.interval
   const boardEmail = yield* Board.config.email
   let shown: BoardUpdate | undefined
   // One place: the newest board waiting to be sent takes the place of an older one.
@@ -115,6 +100,7 @@ const make = Effect.gen(function* () {
     yield* Effect.sleep(interval)
   })
   yield* Effect.forkScoped(Effect.forever(surviving("A broadcast")(pace)))
-
-  return ScoresSocket.of({ shown: Effect.sync(() => Option.fromNullishOr(shown)) })
 })
+
+/** Owns what the sockets show: the newest board this process has heard of, never an older one. */
+export const ScoresSocket = Layer.effectDiscard(make)

@@ -55,9 +55,7 @@ const withSockets = <A, E>(test: (world: World) => Effect.Effect<A, E>) =>
       }),
       ConfigProvider.layer(ConfigProvider.fromUnknown({ BROADCAST_INTERVAL: "50 millis" })),
     )
-    return yield* Effect.andThen(ScoresSocket, test(world)).pipe(
-      Effect.provide(ScoresSocket.layer.pipe(Layer.provide(services))),
-    )
+    return yield* test(world).pipe(Effect.provide(ScoresSocket.pipe(Layer.provide(services))))
   })
 
 describe("ScoresSocket", () => {
