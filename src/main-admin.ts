@@ -10,8 +10,8 @@ import { userInfo } from "node:os"
 import { moderation } from "./programs/ModerationCommands.ts"
 import { generate, ranks } from "./programs/RankCommands.ts"
 import { check, explain, teardown } from "./programs/Startup.ts"
-import { Sql } from "./services/Sql.ts"
-import { SqlLevels } from "./services/SqlLevels.ts"
+import { Sql } from "./services/Sql/Sql.ts"
+import { SqlLevels } from "./services/Sql/SqlLevels.ts"
 
 /** Opened only by a command that runs: help needs no database. */
 const Players = Layer.unwrap(Effect.as(check([Sql.config]), Sql.layer))

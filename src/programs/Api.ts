@@ -1,6 +1,6 @@
 import * as Layer from "effect/Layer"
-import { Listener } from "../services/Listener.ts"
-import { SocketHub } from "../services/SocketHub.ts"
+import { Listener } from "../services/Listener/Listener.ts"
+import { SocketHub } from "../services/SocketHub/SocketHub.ts"
 import { apiConfig, ApiServer } from "./ApiServer.ts"
 import { Board } from "./Board.ts"
 import { ApiHealth } from "./Dependencies.ts"

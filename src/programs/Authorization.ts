@@ -5,7 +5,7 @@ import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import { Unauthorized, Unavailable } from "../domain/Errors.ts"
 import { Authorization, CurrentPlayer } from "../domain/ScoreboardApi.ts"
-import { Cognito } from "../services/Cognito.ts"
+import { Cognito } from "../services/Cognito/Cognito.ts"
 import { clientAddressOf, Limits } from "./Limits.ts"
 
 const rejected = Metric.counter("tokens_rejected_total", {

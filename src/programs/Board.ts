@@ -10,8 +10,8 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Schema from "effect/Schema"
 import { type BoardEmail, type BoardUpdate, BoardUpdateJson, encodePublicBoard } from "../domain/Messages.ts"
 import { BOARD_SIZE, type Board as StampedBoard } from "../domain/Score.ts"
-import { type BoardWriteOutcome, Redis, type RedisFailure } from "../services/Redis.ts"
-import { Sql, type SqlFailure } from "../services/Sql.ts"
+import { type BoardWriteOutcome, Redis, type RedisFailure } from "../services/Redis/Redis.ts"
+import { Sql, type SqlFailure } from "../services/Sql/Sql.ts"
 import { shared } from "./Shared.ts"
 
 /** After this many failures in a row Redis is not asked for a while, so that no reader waits for its time limit. */

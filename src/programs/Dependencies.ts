@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
-import { Cognito } from "../services/Cognito.ts"
-import { Redis } from "../services/Redis.ts"
-import { Sql } from "../services/Sql.ts"
-import { Sqs } from "../services/Sqs.ts"
+import { Cognito } from "../services/Cognito/Cognito.ts"
+import { Redis } from "../services/Redis/Redis.ts"
+import { Sql } from "../services/Sql/Sql.ts"
+import { Sqs } from "../services/Sqs/Sqs.ts"
 import { Health } from "./Health.ts"
 
 /** An API process serves boards as long as it has one of its two sources; without the rest it is degraded. */

@@ -7,8 +7,8 @@ import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
 import { Forbidden, Unauthorized, Unavailable } from "../domain/Errors.ts"
 import type { Caller } from "../domain/ScoreboardApi.ts"
-import { Cognito } from "../services/Cognito.ts"
-import { type IncrementRequest, type IncrementRow, Sql } from "../services/Sql.ts"
+import { Cognito } from "../services/Cognito/Cognito.ts"
+import { type IncrementRequest, type IncrementRow, Sql } from "../services/Sql/Sql.ts"
 import { Outbox } from "./Outbox.ts"
 
 /** Requests that wait for a commit. At 10,000 a second that is 0.4 s of waiting; more get 503 at once. */

@@ -10,9 +10,9 @@ import * as Metric from "effect/Metric"
 import * as Schema from "effect/Schema"
 import { TooManyRequests } from "../domain/Errors.ts"
 import type { UserId } from "../domain/Score.ts"
-import { CLIENT_ADDRESS } from "../services/ListenerClient.ts"
-import { Redis, type RedisFailure } from "../services/Redis.ts"
-import { type Bucket, makeBuckets, type Taken } from "../services/RedisBucket.ts"
+import { CLIENT_ADDRESS } from "../services/Listener/ListenerClient.ts"
+import { Redis, type RedisFailure } from "../services/Redis/Redis.ts"
+import { type Bucket, makeBuckets, type Taken } from "../services/Redis/RedisBucket.ts"
 
 /** Buckets in this process, while Redis is away and for what is counted here only: some 2 MB. */
 const LOCAL_BUCKETS = 10_000

@@ -7,7 +7,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { type ExportCursor, Sql } from "../services/Sql.ts"
+import { type ExportCursor, Sql } from "../services/Sql/Sql.ts"
 
 /** The most points of one correction: each is a row of the levels, and increments wait for the lock meanwhile. */
 const MAX_CORRECTION = 10_000

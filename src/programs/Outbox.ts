@@ -7,8 +7,8 @@ import * as Schedule from "effect/Schedule"
 import { encodeIncrement } from "../domain/Messages.ts"
 import type { UserId } from "../domain/Score.ts"
 import { measureHop } from "./Freshness.ts"
-import { Sql } from "../services/Sql.ts"
-import { type OutgoingMessage, Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../services/Sqs.ts"
+import { Sql } from "../services/Sql/Sql.ts"
+import { type OutgoingMessage, Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../services/Sqs/Sqs.ts"
 import { surviving } from "./Surviving.ts"
 
 /** Commits waiting to be sent; more than that are left to the sweep. */

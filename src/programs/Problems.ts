@@ -5,7 +5,7 @@ import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as ProblemDetails from "effect/http/ProblemDetails"
 import type { Unavailable } from "../domain/Errors.ts"
-import { pathOf } from "../services/ListenerEdge.ts"
+import { pathOf } from "../services/Listener/ListenerEdge.ts"
 
 /** Titles of the statuses that the HTTP machinery itself answers with. */
 const TITLES: Readonly<Record<number, string>> = {

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
-import { Sql } from "../services/Sql.ts"
+import { Sql } from "../services/Sql/Sql.ts"
 import { surviving } from "./Surviving.ts"
 
 /** How often old keys are looked for: a key may be known a little longer than promised, never shorter. */

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { type LevelReport, SqlLevels } from "../services/SqlLevels.ts"
+import { type LevelReport, SqlLevels } from "../services/Sql/SqlLevels.ts"
 
 /** A command that found something wrong: the process ends with 1, after it has said what. */
 class CommandFailed extends Data.TaggedError("CommandFailed")<{ readonly message: string }> {}

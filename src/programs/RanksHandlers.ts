@@ -6,7 +6,7 @@ import { maskEmail } from "../domain/EmailMask.ts"
 import { Unauthorized, Unavailable } from "../domain/Errors.ts"
 import { RANK_PAGE, type RankedScore } from "../domain/Ranks.ts"
 import { CurrentPlayer, HandledApi } from "../domain/ScoreboardApi.ts"
-import { Sql, type SqlFailure } from "../services/Sql.ts"
+import { Sql, type SqlFailure } from "../services/Sql/Sql.ts"
 import { Board } from "./Board.ts"
 
 const cacheControl = (value: string) =>

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import { Sql } from "../services/Sql.ts"
+import { Sql } from "../services/Sql/Sql.ts"
 import { surviving } from "./Surviving.ts"
 
 /** How often revocations of expired tokens are forgotten: they do no harm, they only take room. */

@@ -4,8 +4,8 @@ import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import { InvalidRefreshToken, TooManyRequests, Unauthorized, Unavailable } from "../domain/Errors.ts"
 import type { Caller } from "../domain/ScoreboardApi.ts"
-import { Cognito } from "../services/Cognito.ts"
-import { Sql } from "../services/Sql.ts"
+import { Cognito } from "../services/Cognito/Cognito.ts"
+import { Sql } from "../services/Sql/Sql.ts"
 
 /** What a client waits when the identity provider throttles and does not say for how long. */
 export const THROTTLED_SECONDS = 30

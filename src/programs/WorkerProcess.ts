@@ -1,5 +1,5 @@
 import * as Layer from "effect/Layer"
-import { Listener } from "../services/Listener.ts"
+import { Listener } from "../services/Listener/Listener.ts"
 import { Board } from "./Board.ts"
 import { WorkerHealth } from "./Dependencies.ts"
 import { Management, managementConfig } from "./Management.ts"

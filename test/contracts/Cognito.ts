@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { Cognito } from "../../src/services/Cognito.ts"
+import { Cognito } from "../../src/services/Cognito/Cognito.ts"
 
 /** What the contract needs to know of the provider under test. */
 export class CognitoFixture extends Context.Service<

@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
-import { Sqs, SQS_BATCH_SIZE } from "../../src/services/Sqs.ts"
-import type { OutgoingMessage, ReceivedMessage } from "../../src/services/Sqs.ts"
+import { Sqs, SQS_BATCH_SIZE } from "../../src/services/Sqs/Sqs.ts"
+import type { OutgoingMessage, ReceivedMessage } from "../../src/services/Sqs/Sqs.ts"
 
 export interface SqsContractOptions<E, R> {
   /** A queue of its own for each test: empty, with the times below. */

@@ -9,7 +9,10 @@ import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlError from "effect/sql/SqlError"
-import { EmbeddedPostgres, type EmbeddedPostgresFailure } from "../../src/services/EmbeddedPostgres.ts"
+import {
+  EmbeddedPostgres,
+  type EmbeddedPostgresFailure,
+} from "../../src/services/EmbeddedPostgres/EmbeddedPostgres.ts"
 
 /** A PostgreSQL 18 cluster of a test or a benchmark: real, empty, gone with its scope. */
 export interface PostgresEngine {

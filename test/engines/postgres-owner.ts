@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { EmbeddedPostgres } from "../../src/services/EmbeddedPostgres.ts"
+import { EmbeddedPostgres } from "../../src/services/EmbeddedPostgres/EmbeddedPostgres.ts"
 
 /**
  * A process that starts the embedded server in the folder named by its argument, as `npm start` does, prints

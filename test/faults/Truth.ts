@@ -4,7 +4,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { Scores } from "../../src/domain/Score.ts"
-import { violations } from "../integration/services/sqlFixtures.ts"
+import { violations } from "../integration/services/Sql/sqlFixtures.ts"
 
 /** Asks PostgreSQL directly, past every proxy, on a connection of its own. */
 const onPostgres = <A, E>(url: Redacted.Redacted, ask: (sql: PgClient.PgClient) => Effect.Effect<A, E>) =>

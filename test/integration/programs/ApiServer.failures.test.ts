@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { UserId } from "../../../src/domain/Score.ts"
 import { COMMITTERS } from "../../../src/programs/Increment.ts"
-import { CognitoFailure, LoginThrottled } from "../../../src/services/Cognito.ts"
-import { RedisFailure } from "../../../src/services/Redis.ts"
-import { SqlFailure } from "../../../src/services/Sql.ts"
+import { CognitoFailure, LoginThrottled } from "../../../src/services/Cognito/Cognito.ts"
+import { RedisFailure } from "../../../src/services/Redis/Redis.ts"
+import { SqlFailure } from "../../../src/services/Sql/Sql.ts"
 import {
   api,
   ask,

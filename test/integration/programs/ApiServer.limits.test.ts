@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import { RedisFailure } from "../../../src/services/Redis.ts"
+import { RedisFailure } from "../../../src/services/Redis/Redis.ts"
 import { until } from "../../fixtures.ts"
 import { api, ask, Engine, increment, Log, PASSWORD, postJson, redisWith, signIn } from "./apiFixtures.ts"
 

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { WorkerPrograms } from "../../../src/programs/WorkerProcess.ts"
-import { Redis } from "../../../src/services/Redis.ts"
+import { Redis } from "../../../src/services/Redis/Redis.ts"
 import { openViewer, until } from "../../fixtures.ts"
 import { api, ask, Engine, increment, origin, signIn } from "./apiFixtures.ts"
 

@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
-import { Cognito, CognitoFailure } from "../../../src/services/Cognito.ts"
-import { Sql, SqlFailure } from "../../../src/services/Sql.ts"
+import { Cognito, CognitoFailure } from "../../../src/services/Cognito/Cognito.ts"
+import { Sql, SqlFailure } from "../../../src/services/Sql/Sql.ts"
 import {
   api,
   ask,

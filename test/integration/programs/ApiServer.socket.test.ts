@@ -9,7 +9,7 @@ import * as Scope from "effect/Scope"
 import { connect } from "node:net"
 import { encodePublicBoard } from "../../../src/domain/Messages.ts"
 import { ApiServer } from "../../../src/programs/ApiServer.ts"
-import { Redis } from "../../../src/services/Redis.ts"
+import { Redis } from "../../../src/services/Redis/Redis.ts"
 import { exchange, openViewer, request, until } from "../../fixtures.ts"
 import {
   api,

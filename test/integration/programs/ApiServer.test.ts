@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { encodeIncrement, PublicBoard } from "../../../src/domain/Messages.ts"
 import { UserId } from "../../../src/domain/Score.ts"
-import { type ReceivedMessage, Sqs } from "../../../src/services/Sqs.ts"
+import { type ReceivedMessage, Sqs } from "../../../src/services/Sqs/Sqs.ts"
 import { api, ask, Engine, increment, PASSWORD, players, postJson, signIn } from "./apiFixtures.ts"
 
 const LOGIN = "/users/auth/login"

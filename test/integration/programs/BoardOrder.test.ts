@@ -11,8 +11,8 @@ import { BOARD_CHANNEL, BOARD_KEY, BOARD_TTL_SECONDS, BoardUpdateJson } from "..
 import { UserId } from "../../../src/domain/Score.ts"
 import { Board } from "../../../src/programs/Board.ts"
 import { Refresher } from "../../../src/programs/Refresher.ts"
-import { Redis } from "../../../src/services/Redis.ts"
-import { Sql } from "../../../src/services/Sql.ts"
+import { Redis } from "../../../src/services/Redis/Redis.ts"
+import { Sql } from "../../../src/services/Sql/Sql.ts"
 import * as Postgres from "../../engines/Postgres.ts"
 import { startRedisServer } from "../../engines/RedisServer.ts"
 

@@ -9,7 +9,7 @@ import { execFile } from "node:child_process"
 import { join } from "node:path"
 import { ApiServer } from "../../../src/programs/ApiServer.ts"
 import { WorkerPrograms } from "../../../src/programs/WorkerProcess.ts"
-import { Sql } from "../../../src/services/Sql.ts"
+import { Sql } from "../../../src/services/Sql/Sql.ts"
 import { openViewer } from "../../fixtures.ts"
 import { api, ask, bearer, Engine, increment, origin, signIn } from "./apiFixtures.ts"
 

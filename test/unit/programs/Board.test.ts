@@ -6,8 +6,8 @@ import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import type { Board as StampedBoard } from "../../../src/domain/Score.ts"
 import { Board } from "../../../src/programs/Board.ts"
-import { type BoardWrite, Redis, RedisFailure } from "../../../src/services/Redis.ts"
-import { Sql, SqlFailure } from "../../../src/services/Sql.ts"
+import { type BoardWrite, Redis, RedisFailure } from "../../../src/services/Redis/Redis.ts"
+import { Sql, SqlFailure } from "../../../src/services/Sql/Sql.ts"
 
 const stamped = (version: number): StampedBoard => ({
   scores: [{ email: "ada@example.com", score: version }],

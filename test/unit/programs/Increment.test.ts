@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../src/domain/Score.ts"
 import { COMMITTERS } from "../../../src/programs/Increment.ts"
-import { CognitoFailure, TokenRejected } from "../../../src/services/Cognito.ts"
+import { CognitoFailure, TokenRejected } from "../../../src/services/Cognito/Cognito.ts"
 import { caller, failure, row, withSql } from "./incrementFixtures.ts"
 
 /** What a mute database comes to: a failure at the time limit of the call, 2.5 s unless it is told a lower one. */

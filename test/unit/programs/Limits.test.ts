@@ -7,8 +7,8 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../src/domain/Score.ts"
 import { Limits } from "../../../src/programs/Limits.ts"
-import { Redis, RedisFailure } from "../../../src/services/Redis.ts"
-import type { Bucket, Taken } from "../../../src/services/RedisBucket.ts"
+import { Redis, RedisFailure } from "../../../src/services/Redis/Redis.ts"
+import type { Bucket, Taken } from "../../../src/services/Redis/RedisBucket.ts"
 
 const ADA = UserId.make("ada")
 const FREE: Taken = { allowed: true, remaining: 1, waitMillis: 0 }

@@ -8,8 +8,8 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../src/domain/Score.ts"
 import { Outbox } from "../../../src/programs/Outbox.ts"
-import { Sql } from "../../../src/services/Sql.ts"
-import { Sqs, SqsFailure } from "../../../src/services/Sqs.ts"
+import { Sql } from "../../../src/services/Sql/Sql.ts"
+import { Sqs, SqsFailure } from "../../../src/services/Sqs/Sqs.ts"
 
 /** What a mute queue costs one call. */
 const CALL_LIMIT = Duration.seconds(3)

@@ -4,8 +4,8 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../src/domain/Score.ts"
 import { type Commit, Outbox } from "../../../src/programs/Outbox.ts"
-import { type OutboxRow, Sql } from "../../../src/services/Sql.ts"
-import { type OutgoingMessage, Sqs, SqsFailure } from "../../../src/services/Sqs.ts"
+import { type OutboxRow, Sql } from "../../../src/services/Sql/Sql.ts"
+import { type OutgoingMessage, Sqs, SqsFailure } from "../../../src/services/Sqs/Sqs.ts"
 import { hopDuring } from "./hopFigures.ts"
 
 const commit = (outboxId: string, events: number): Commit => ({

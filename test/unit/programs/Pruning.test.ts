@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { Pruning } from "../../../src/programs/Pruning.ts"
-import { Sql, SqlFailure } from "../../../src/services/Sql.ts"
+import { Sql, SqlFailure } from "../../../src/services/Sql/Sql.ts"
 
 /** What is pruned when there are so many old keys, and PostgreSQL may be away. */
 const withKeys = (

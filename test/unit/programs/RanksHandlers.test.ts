@@ -13,9 +13,9 @@ import { UserId } from "../../../src/domain/Score.ts"
 import { AuthorizationLayer } from "../../../src/programs/Authorization.ts"
 import { Limits } from "../../../src/programs/Limits.ts"
 import { RanksHandlers } from "../../../src/programs/RanksHandlers.ts"
-import { Cognito, TokenRejected } from "../../../src/services/Cognito.ts"
-import { Redis } from "../../../src/services/Redis.ts"
-import { Sql, SqlFailure } from "../../../src/services/Sql.ts"
+import { Cognito, TokenRejected } from "../../../src/services/Cognito/Cognito.ts"
+import { Redis } from "../../../src/services/Redis/Redis.ts"
+import { Sql, SqlFailure } from "../../../src/services/Sql/Sql.ts"
 
 const standing: Standing = {
   rank: 2,

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { Board } from "../../../src/programs/Board.ts"
 import { Refresher } from "../../../src/programs/Refresher.ts"
-import { RedisFailure } from "../../../src/services/Redis.ts"
+import { RedisFailure } from "../../../src/services/Redis/Redis.ts"
 
 const away = new RedisFailure({ operation: "writeBoard", cause: new Error("away") })
 

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { RevocationSweep } from "../../../src/programs/RevocationSweep.ts"
-import { Sql, SqlFailure } from "../../../src/services/Sql.ts"
+import { Sql, SqlFailure } from "../../../src/services/Sql/Sql.ts"
 
 /** Runs the sweep on a table of so many expired rows; gives the sizes of the steps that were asked for. */
 const sweep = (expired: { rows: number }, fails = 0) =>

@@ -9,9 +9,9 @@ import * as TestClock from "effect/testing/TestClock"
 import { type BoardUpdate, PublicBoard } from "../../../src/domain/Messages.ts"
 import { Board, show } from "../../../src/programs/Board.ts"
 import { ScoresSocket } from "../../../src/programs/ScoresSocket.ts"
-import { type BoardNotification, Redis } from "../../../src/services/Redis.ts"
-import { SocketHub } from "../../../src/services/SocketHub.ts"
-import { SqlFailure } from "../../../src/services/Sql.ts"
+import { type BoardNotification, Redis } from "../../../src/services/Redis/Redis.ts"
+import { SocketHub } from "../../../src/services/SocketHub/SocketHub.ts"
+import { SqlFailure } from "../../../src/services/Sql/Sql.ts"
 import { hopDuring } from "./hopFigures.ts"
 
 const update = (version: number, epoch = "epoch"): BoardUpdate => ({

@@ -9,8 +9,8 @@ import { UserId } from "../../../src/domain/Score.ts"
 import { encodeIncrement } from "../../../src/domain/Messages.ts"
 import { Refresher, type RefreshFailure } from "../../../src/programs/Refresher.ts"
 import { Worker } from "../../../src/programs/Worker.ts"
-import { RedisFailure } from "../../../src/services/Redis.ts"
-import { type ReceivedMessage, Sqs } from "../../../src/services/Sqs.ts"
+import { RedisFailure } from "../../../src/services/Redis/Redis.ts"
+import { type ReceivedMessage, Sqs } from "../../../src/services/Sqs/Sqs.ts"
 import { hopDuring } from "./hopFigures.ts"
 
 const message = (id: string, body: string): ReceivedMessage => ({

@@ -5,8 +5,8 @@ import type { Caller } from "../../../src/domain/ScoreboardApi.ts"
 import { UserId } from "../../../src/domain/Score.ts"
 import { Increment } from "../../../src/programs/Increment.ts"
 import { type Commit, Outbox } from "../../../src/programs/Outbox.ts"
-import { Cognito, type CognitoFailure, type TokenRejected } from "../../../src/services/Cognito.ts"
-import { type IncrementRequest, type IncrementRow, Sql, SqlFailure } from "../../../src/services/Sql.ts"
+import { Cognito, type CognitoFailure, type TokenRejected } from "../../../src/services/Cognito/Cognito.ts"
+import { type IncrementRequest, type IncrementRow, Sql, SqlFailure } from "../../../src/services/Sql/Sql.ts"
 
 export const caller = (id: string): Caller => ({
   userId: UserId.make(id),

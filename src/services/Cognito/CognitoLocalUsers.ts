@@ -1,0 +1,62 @@
+import { randomUUID } from "node:crypto"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { UserId } from "../../domain/Score.ts"
+import { hashPassword } from "./CognitoPasswords.ts"
+
+/** A user of the local identity provider; `id` becomes the `sub` of the tokens. */
+const LocalUser = Schema.Struct({
+  id: UserId,
+  email: Schema.String,
+  salt: Schema.Uint8Array,
+  hash: Schema.Uint8Array,
+})
+export type LocalUser = typeof LocalUser.Type
+const decodeLocalUsers = Schema.decodeUnknownEffect(Schema.Array(LocalUser))
+
+/** Makes the table of the local users unless it is there. */
+export const createLocalUsers = (sql: SqlClient.SqlClient) => sql`
+create table if not exists local_users (
+  id text collate "C" primary key,
+  email text collate "C" not null unique,
+  salt bytea not null,
+  hash bytea not null
+)`
+
+/** An interruption does not wait for the statement: cancelling it needs a server that answers. */
+export const abandonable = <A, E, R>(statement: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(Effect.forkDetach(statement), (fiber) =>
+    Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe())),
+  )
+
+/** The one user whose `column` is exactly `value`. */
+export const selectLocalUser = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  column: "id" | "email",
+  value: string,
+) {
+  const rows = yield* abandonable(
+    sql`select id, email, salt, hash from local_users where ${sql(column)} = ${value}`,
+  )
+  const [user] = yield* Effect.orDie(decodeLocalUsers(rows))
+  return user
+})
+
+/** A user to be made. The password is no secret: it is one of a demonstration or a test. */
+export interface SeedUser {
+  readonly email: string
+  readonly password: string
+}
+
+/** Makes the user with a new id, unless there is one of that e-mail: it keeps its id and password. Idempotent. */
+export const seedUser = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  { email, password }: SeedUser,
+) {
+  if ((yield* selectLocalUser(sql, "email", email)) !== undefined) return
+  const { salt, hash } = yield* hashPassword(password)
+  yield* sql`insert into local_users (id, email, salt, hash)
+    values (${randomUUID()}, ${email}, ${salt}, ${hash}) on conflict (email) do nothing`
+})

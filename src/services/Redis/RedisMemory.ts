@@ -1,0 +1,62 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { BOARD_TTL_SECONDS } from "../../domain/Messages.ts"
+import { BoardStamp } from "../../domain/Score.ts"
+import { makeBuckets } from "./RedisBucket.ts"
+import type { BoardWrite, BoardWriteOutcome, Redis } from "./Redis.ts"
+import { makeRedisFanout } from "./RedisFanout.ts"
+
+/** What the memory of one Redis holds: the text under the board's key and when it expires, in ms since 1970. */
+export interface RedisMemoryStore {
+  board: { readonly text: string; readonly expiresAt: number } | undefined
+}
+
+/** The part of a stored value that decides: as in the script, `scores` only has to be an object or a list. */
+const StampedValue = Schema.fromJsonString(
+  Schema.Struct({
+    scores: Schema.ObjectKeyword,
+    epoch: BoardStamp.fields.epoch,
+    version: BoardStamp.fields.version,
+  }),
+)
+const decodeStamped = Schema.decodeUnknownOption(StampedValue)
+
+/** Buckets that are kept: some 2 MB. */
+const MEMORY_BUCKETS = 10_000
+
+/** Redis in this process: the same rules, on the clock of Effect. Never fails. */
+export const makeRedisMemory = (store: RedisMemoryStore): Redis["Service"] => {
+  const fanout = makeRedisFanout()
+  const takeNow = makeBuckets(MEMORY_BUCKETS)
+  fanout.subscribed()
+
+  const text = (now: number) =>
+    store.board !== undefined && now < store.board.expiresAt ? store.board.text : undefined
+
+  const outcome = (board: BoardWrite, there: string | undefined): BoardWriteOutcome => {
+    const stamp = Option.getOrUndefined(decodeStamped(there))
+    if (stamp === undefined || stamp.epoch !== board.epoch || stamp.version < board.version) return "written"
+    return stamp.version === board.version ? "renewed" : "older"
+  }
+
+  return {
+    readBoard: Effect.map(Clock.currentTimeMillis, (now) => Option.fromUndefinedOr(text(now))),
+    writeBoard: (board) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const there = text(now)
+        const result = outcome(board, there)
+        const expiresAt = now + BOARD_TTL_SECONDS * 1_000
+        if (result === "renewed" && there !== undefined) store.board = { text: there, expiresAt }
+        if (result === "written") {
+          store.board = { text: board.json, expiresAt }
+          fanout.published(board.json)
+        }
+        return result
+      }),
+    notifications: fanout.notifications,
+    take: (bucket) => Effect.map(Clock.monotonicTimeNanos, (nanos) => takeNow(bucket, Number(nanos / 1000n))),
+    ping: Effect.void,
+  }
+}

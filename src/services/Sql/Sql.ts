@@ -1,0 +1,296 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as PgMigrator from "@effect/sql-pg/PgMigrator"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import type { RankPage } from "../../domain/Ranks.ts"
+import type { Board, UserId } from "../../domain/Score.ts"
+import createScores from "./migrations/0001_create_scores.ts"
+import indexRevokedTokens from "./migrations/0002_index_revoked_tokens.ts"
+import addModeration from "./migrations/0003_add_moderation.ts"
+import {
+  correctScore,
+  type ExportCursor,
+  type ExportedEvent,
+  exportHistory,
+  findPlayers,
+  type FoundPlayer,
+  type Moderation,
+  setHidden,
+} from "./SqlModeration.ts"
+import { pruneRevoked, revokeToken } from "./SqlRevocation.ts"
+import {
+  type RankPageRequest,
+  selectPage,
+  selectStanding,
+  type StandingAnswer,
+  type StandingRequest,
+} from "./SqlRanks.ts"
+import {
+  commitIncrements,
+  type HistoryPage,
+  type HistoryRequest,
+  type IncrementRequest,
+  type IncrementRow,
+  leaseOutbox,
+  type OutboxRow,
+  selectBoard,
+  selectHistory,
+} from "./SqlStatements.ts"
+import { pruneKeys } from "./SqlPruning.ts"
+import { rolledBack } from "./SqlRolledBack.ts"
+
+export type {
+  ExportCursor,
+  ExportedEvent,
+  FoundPlayer,
+  Moderation,
+  IncrementRequest,
+  IncrementRow,
+  OutboxRow,
+}
+
+/** PostgreSQL refused, or did not answer in time. `cause` is for the log, never for a client. */
+export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
+  operation: Schema.Literals([
+    "migrate",
+    "increment",
+    "top",
+    "register",
+    "history",
+    "standing",
+    "page",
+    "verifyLevels",
+    "repairLevels",
+    "generate",
+    "revoke",
+    "pruneRevoked",
+    "moderate",
+    "export",
+    "leaseOutbox",
+    "deleteOutbox",
+    "pruneKeys",
+    "ping",
+  ]),
+  cause: Schema.Defect(),
+  /** Present when the server said that it undid the statement, and why: see `RolledBack`. */
+  rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock"])),
+}) {}
+
+/** Upper bound of any statement at the server: far above the slowest seen (8 ms), below what a caller waits. */
+const STATEMENT_TIMEOUT_MILLIS = 2000
+
+/** A row locked elsewhere (an operator's open transaction) fails the batch after this long. */
+const LOCK_TIMEOUT_MILLIS = 1000
+
+/** When the server says nothing at all: the design's three seconds, less what the HTTP answer needs. */
+const CALL_LIMIT_MILLIS = 2500
+
+/** A connection that is not made by then is given up; the pool tries again for the next caller. */
+const CONNECT_TIMEOUT = "2 seconds"
+
+/** One per committer: see `COMMITTERS` of the Increment program. */
+const COMMIT_CONNECTIONS = 2
+
+/** Board reads are shared by all requests in flight, so few are ever open at once. */
+const READ_CONNECTIONS = 4
+
+const PostgresUrl = Schema.String.check(
+  Schema.makeFilter(
+    (text) =>
+      /^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? "") ||
+      "expected postgres[ql]://[user[:password]@]host[:port]/database",
+  ),
+)
+
+export class Sql extends Context.Service<
+  Sql,
+  {
+    /**
+     * Commits a batch in one statement: all of it or, when it fails, none of it or (connection lost, no answer
+     * in time) unknown. One row per request, in order. A failure without `rolledBack` must not be retried: only the
+     * client's `Idempotency-Key` makes a repeat safe. `limitMillis` is for callers who cannot wait for the time
+     * limit of a call.
+     */
+    increment(
+      batch: ReadonlyArray<IncrementRequest>,
+      limitMillis?: number,
+    ): Effect.Effect<ReadonlyArray<IncrementRow>, SqlFailure>
+
+    /** The best `limit` scores with the stamp of the same snapshot, in board order. */
+    top(limit: number): Effect.Effect<Board, SqlFailure>
+
+    /** Stores a player's e-mail, or the new one; the score stays. Idempotent. */
+    register(userId: UserId, email: string): Effect.Effect<void, SqlFailure>
+
+    /**
+     * Takes up to `limit` commits whose messages were not sent in time, oldest first. They belong to the caller
+     * for `leaseSeconds`, then they are offered again: a crash in between loses nothing and may send twice.
+     */
+    leaseOutbox(options: {
+      readonly leaseSeconds: number
+      readonly limit: number
+    }): Effect.Effect<ReadonlyArray<OutboxRow>, SqlFailure>
+
+    /** Forgets commits whose messages were all sent. Idempotent. */
+    deleteOutbox(ids: ReadonlyArray<string>): Effect.Effect<void, SqlFailure>
+
+    /** Forgets up to `limit` idempotency keys that are older than 24 hours, and gives their number. */
+    pruneKeys(limit: number): Effect.Effect<number, SqlFailure>
+
+    /** One page of a player's history, newest first; `revoked` when the token it is asked with was logged out. */
+    history(request: HistoryRequest): Effect.Effect<HistoryPage, SqlFailure>
+
+    /** A player's exact rank and neighbours; `revoked` when the token it is asked with was logged out. */
+    standing(request: StandingRequest): Effect.Effect<StandingAnswer, SqlFailure>
+
+    /** One page of the whole board, with ranks. `after` is a `PageCursor`. */
+    page(request: RankPageRequest): Effect.Effect<RankPage, SqlFailure>
+    /** Refuses every token of this id (`Caller.tokenId`) until the given second since 1970. Idempotent. */
+    revoke(token: {
+      readonly tokenId: string
+      readonly expiresAtSeconds: number
+    }): Effect.Effect<void, SqlFailure>
+
+    /** Forgets up to `limit` revocations of tokens that expired; gives how many. Several may run at once. */
+    pruneRevoked(limit: number): Effect.Effect<number, SqlFailure>
+
+    /** The players of this id or exactly this e-mail, at most 20. Reads the whole table: for operators. */
+    findPlayers(query: string): Effect.Effect<ReadonlyArray<FoundPlayer>, SqlFailure>
+
+    /**
+     * Takes a player off the board and refuses their increments, or ends that; with a history row. Gives the score;
+     * undefined, and no row, when it is so already.
+     */
+    setHidden(hidden: boolean, moderation: Moderation): Effect.Effect<number | undefined, SqlFailure>
+
+    /**
+     * Adds to a score, or takes from it; with a history row. Gives the new score; undefined, and no row, when it would
+     * be below 0. Not idempotent.
+     */
+    correct(amount: number, moderation: Moderation): Effect.Effect<number | undefined, SqlFailure>
+
+    /** Up to `limit` rows of the history of one player, or of all: by player, then oldest first, after a row. */
+    exportHistory(options: {
+      readonly userId: UserId | undefined
+      readonly after: ExportCursor | undefined
+      readonly limit: number
+    }): Effect.Effect<ReadonlyArray<ExportedEvent>, SqlFailure>
+
+    /** Succeeds when PostgreSQL answers. */
+    readonly ping: Effect.Effect<void, SqlFailure>
+  }
+>()("scoreboard/services/Sql") {
+  /** Applies what is missing of the schema, then serves. `url` names the primary of a PostgreSQL 15 or later. */
+  static readonly layerFrom = (url: Redacted.Redacted): Layer.Layer<Sql, SqlFailure> =>
+    Layer.effect(Sql, make(url)).pipe(Layer.provide(Reactivity.layer))
+
+  /** `DATABASE_URL`: postgresql://user:password@host:port/database, a primary. */
+  static readonly config = { url: Config.schema(Schema.Redacted(PostgresUrl), "DATABASE_URL") }
+
+  /** From `config`. */
+  static readonly layer = Layer.unwrap(
+    Effect.gen(function* () {
+      return Sql.layerFrom(yield* Sql.config.url)
+    }),
+  )
+}
+
+const migrations = {
+  "0001_create_scores": createScores,
+  "0002_index_revoked_tokens": indexRevokedTokens,
+  "0003_add_moderation": addModeration,
+}
+
+/** Applies what is missing of the schema. Idempotent; several processes may do it at once. */
+export const migrate = (url: Redacted.Redacted) =>
+  PgMigrator.run({ loader: PgMigrator.fromRecord(migrations) }).pipe(
+    // Without the limits of the pools: several processes may migrate at once, and then they wait for one another.
+    Effect.provide([
+      PgClient.layer({ url, maxConnections: 1, connectTimeout: CONNECT_TIMEOUT }),
+      NodeServices.layer,
+    ]),
+  )
+
+/**
+ * Gives up on a call whose peer says nothing. The call itself is interrupted but not waited for: cancelling a
+ * statement takes a second connection, which a mute server does not answer either.
+ */
+const bounded = <A, E>(call: Effect.Effect<A, E>, limitMillis: number): Effect.Effect<A, E | Error> =>
+  Effect.flatMap(Effect.forkDetach(call), (fiber) =>
+    Fiber.join(fiber).pipe(
+      Effect.timeoutOrElse({
+        duration: limitMillis,
+        orElse: () => Effect.fail(new Error(`PostgreSQL did not answer within ${limitMillis} ms`)),
+      }),
+      Effect.onExit(() => Effect.sync(() => fiber.interruptUnsafe())),
+    ),
+  )
+
+const make = Effect.fnUntraced(function* (url: Redacted.Redacted) {
+  const guard =
+    (operation: SqlFailure["operation"], limitMillis = CALL_LIMIT_MILLIS) =>
+    <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, SqlFailure> =>
+      Effect.mapError(bounded(call, Math.min(limitMillis, CALL_LIMIT_MILLIS)), (cause) => {
+        const undone = rolledBack(cause)
+        return new SqlFailure({ operation, cause, ...(undone === undefined ? {} : { rolledBack: undone }) })
+      })
+
+  // The driver dies of a connection that it loses while it rolls back.
+  yield* migrate(url).pipe(
+    Effect.catchDefect((defect) => Effect.fail(defect)),
+    Effect.mapError((cause) => new SqlFailure({ operation: "migrate", cause })),
+  )
+
+  const limits = {
+    statement_timeout: String(STATEMENT_TIMEOUT_MILLIS),
+    lock_timeout: String(LOCK_TIMEOUT_MILLIS),
+  }
+  const pool = (name: string, maxConnections: number, startupParameters: Record<string, string>) =>
+    PgClient.make({
+      url,
+      maxConnections,
+      applicationName: `scoreboard ${name}`,
+      connectTimeout: CONNECT_TIMEOUT,
+      startupParameters: { ...limits, ...startupParameters },
+    }).pipe(Effect.mapError((cause) => new SqlFailure({ operation: "ping", cause })))
+
+  // A generic plan halves the cost of small batches: the statement is the same whatever the arrays hold.
+  const commits = yield* pool("commit", COMMIT_CONNECTIONS, { plan_cache_mode: "force_generic_plan" })
+  const reads = yield* pool("read", READ_CONNECTIONS, {})
+
+  return Sql.of({
+    increment: (batch, limitMillis) => guard("increment", limitMillis)(commitIncrements(commits, batch)),
+    top: (limit) => guard("top")(selectBoard(reads, limit)),
+    register: (userId, email) =>
+      guard("register")(reads`
+insert into users (id, email) values (${userId}, ${email})
+on conflict (id) do update set email = excluded.email where users.email <> excluded.email`).pipe(
+        Effect.asVoid,
+      ),
+    leaseOutbox: (options) => guard("leaseOutbox")(leaseOutbox(reads, options)),
+    deleteOutbox: (ids) =>
+      ids.length === 0
+        ? Effect.void
+        : guard("deleteOutbox")(reads`delete from outbox where id = any(${ids}::bigint[])`).pipe(
+            Effect.asVoid,
+          ),
+    pruneKeys: (limit) => guard("pruneKeys")(pruneKeys(reads, limit)),
+    history: (request) => guard("history")(selectHistory(reads, request)),
+    standing: (request) => guard("standing")(selectStanding(reads, request)),
+    page: (request) => guard("page")(selectPage(reads, request)),
+    revoke: (token) => guard("revoke")(revokeToken(reads, token)),
+    pruneRevoked: (limit) => guard("pruneRevoked")(pruneRevoked(reads, limit)),
+    findPlayers: (query) => guard("moderate")(findPlayers(reads, query)),
+    setHidden: (hidden, moderation) => guard("moderate")(setHidden(reads, hidden, moderation)),
+    correct: (amount, moderation) => guard("moderate")(correctScore(reads, amount, moderation)),
+    exportHistory: (options) => guard("export")(exportHistory(reads, options)),
+    ping: guard("ping")(reads`select 1`).pipe(Effect.asVoid),
+  })
+})

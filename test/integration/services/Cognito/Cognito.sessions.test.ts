@@ -1,0 +1,144 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { Cognito } from "../../../../src/services/Cognito/Cognito.ts"
+import * as FakeCognito from "../../../engines/FakeCognito.ts"
+import { type Answer, CLIENT, json, mute, refusal } from "../../../engines/FakeCognito.ts"
+
+const SECRET = "hush"
+const REFRESH = Redacted.make("a.refresh-token_of=Cognito")
+
+/** A provider in the test's hands, and the service for a client with or without a secret. */
+const setup = Effect.fnUntraced(function* (
+  client: "with a secret" | "without a secret" = "without a secret",
+) {
+  const provider = yield* FakeCognito.make
+  const secret = client === "with a secret" ? { COGNITO_CLIENT_SECRET: SECRET } : {}
+  const layer = Cognito.layer.pipe(
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ ...provider.env, ...secret }))),
+  )
+  const sent = (operation: string): unknown => {
+    const bodies = provider.requests.filter((request) => request.operation === operation)
+    assert.strictEqual(bodies.length, 1)
+    return JSON.parse(bodies[0]?.body ?? "")
+  }
+  return { ...provider, sent, cognito: Context.get(yield* Layer.build(layer), Cognito) }
+})
+
+type Outcomes = ReadonlyArray<readonly [title: string, answer: Answer, outcome: string]>
+
+describe("refresh", () => {
+  const OUTCOMES: Outcomes = [
+    ["a revoked token", refusal("NotAuthorizedException", "Refresh Token has been revoked"), "TokenRejected"],
+    ["a disabled user", refusal("NotAuthorizedException", "User is disabled."), "TokenRejected"],
+    ["a deleted user", refusal("UserNotFoundException"), "TokenRejected"],
+    ["a token that rotation replaced", refusal("RefreshTokenReuseException"), "TokenRejected"],
+    ["too many requests", refusal("TooManyRequestsException"), "LoginThrottled"],
+    ["an unknown client", refusal("ResourceNotFoundException"), "CognitoFailure"],
+    [
+      "a flow that is not enabled",
+      refusal("InvalidParameterException", "REFRESH_TOKEN_AUTH flow not enabled for this client"),
+      "CognitoFailure",
+    ],
+    [
+      "a wrong client secret",
+      refusal("NotAuthorizedException", "Unable to verify secret hash for client client"),
+      "CognitoFailure",
+    ],
+    ["an answer without a token", json(200, { AuthenticationResult: {} }), "CognitoFailure"],
+    ["a lost connection", (request) => void request.socket.destroy(), "CognitoFailure"],
+  ]
+  for (const [title, answer, outcome] of OUTCOMES) {
+    it.live(`is a ${outcome} on ${title}, asked once`, () =>
+      Effect.gen(function* () {
+        const { cognito, answers, sent } = yield* setup()
+        answers.InitiateAuth = answer
+        const error = yield* Effect.flip(cognito.refresh(REFRESH))
+        assert.strictEqual(error._tag, outcome)
+        sent("InitiateAuth")
+      }),
+    )
+  }
+
+  it.live("asks with the token alone when the client has no secret", () =>
+    Effect.gen(function* () {
+      const { cognito, answers, sent } = yield* setup()
+      answers.InitiateAuth = json(200, { AuthenticationResult: { AccessToken: "new" } })
+      assert.deepStrictEqual(yield* cognito.refresh(REFRESH), { accessToken: "new", refreshToken: undefined })
+      assert.deepStrictEqual(sent("InitiateAuth"), {
+        AuthFlow: "REFRESH_TOKEN_AUTH",
+        ClientId: CLIENT,
+        AuthParameters: { REFRESH_TOKEN: Redacted.value(REFRESH) },
+      })
+    }),
+  )
+
+  it.live("asks with the secret when the client has one, and passes on a token that rotated", () =>
+    Effect.gen(function* () {
+      const { cognito, answers, sent } = yield* setup("with a secret")
+      answers.GetTokensFromRefreshToken = json(200, {
+        AuthenticationResult: { AccessToken: "new", RefreshToken: "next" },
+      })
+      assert.deepStrictEqual(yield* cognito.refresh(REFRESH), { accessToken: "new", refreshToken: "next" })
+      assert.deepStrictEqual(sent("GetTokensFromRefreshToken"), {
+        ClientId: CLIENT,
+        ClientSecret: SECRET,
+        RefreshToken: Redacted.value(REFRESH),
+      })
+    }),
+  )
+})
+
+describe("revoke", () => {
+  const FAILURES: Outcomes = [
+    ["revocation that is not enabled", refusal("UnsupportedOperationException"), "CognitoFailure"],
+    ["too many requests", refusal("TooManyRequestsException"), "CognitoFailure"],
+    ["a wrong client secret", refusal("NotAuthorizedException", "Invalid client secret"), "CognitoFailure"],
+    ["a lost connection", (request) => void request.socket.destroy(), "CognitoFailure"],
+  ]
+  for (const [title, answer, outcome] of FAILURES) {
+    it.live(`is a ${outcome} on ${title}`, () =>
+      Effect.gen(function* () {
+        const { cognito, answers } = yield* setup()
+        answers.RevokeToken = answer
+        assert.strictEqual((yield* Effect.flip(cognito.revoke(REFRESH)))._tag, outcome)
+      }),
+    )
+  }
+
+  for (const name of ["NotAuthorizedException", "UnsupportedTokenTypeException", "UserNotFoundException"]) {
+    it.live(`is done on ${name}: there is no such token`, () =>
+      Effect.gen(function* () {
+        const { cognito, answers } = yield* setup()
+        answers.RevokeToken = refusal(name)
+        yield* cognito.revoke(REFRESH)
+      }),
+    )
+  }
+
+  it.live("names the client, with its secret where it has one", () =>
+    Effect.gen(function* () {
+      const open = yield* setup()
+      yield* open.cognito.revoke(REFRESH)
+      const named = { ClientId: CLIENT, Token: Redacted.value(REFRESH) }
+      assert.deepStrictEqual(open.sent("RevokeToken"), named)
+      const secret = yield* setup("with a secret")
+      yield* secret.cognito.revoke(REFRESH)
+      assert.deepStrictEqual(secret.sent("RevokeToken"), { ...named, ClientSecret: SECRET })
+    }),
+  )
+
+  it.live("is a CognitoFailure within three seconds when nothing is answered", () =>
+    Effect.gen(function* () {
+      const { cognito, answers } = yield* setup()
+      answers.RevokeToken = mute
+      const [elapsed, error] = yield* Effect.timed(Effect.flip(cognito.revoke(REFRESH)))
+      assert.strictEqual(error._tag, "CognitoFailure")
+      assert.isBelow(Duration.toMillis(elapsed), 4_000)
+    }),
+  )
+})

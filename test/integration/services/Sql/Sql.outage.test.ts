@@ -1,0 +1,123 @@
+import { assert, layer } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Redacted from "effect/Redacted"
+import { UserId } from "../../../../src/domain/Score.ts"
+import type { Sql } from "../../../../src/services/Sql/Sql.ts"
+import * as TcpProxy from "../../../engines/TcpProxy.ts"
+import { until } from "../../../fixtures.ts"
+import { by, Engine, serviceOn, setup } from "./sqlFixtures.ts"
+
+const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
+
+/** Every operation of the service. */
+const operations = (sql: Sql["Service"]) => [
+  sql.increment([by("ada")]),
+  sql.top(10),
+  sql.register(UserId.make("ada"), "ada@example.com"),
+  sql.leaseOutbox({ leaseSeconds: 10, limit: 10 }),
+  sql.deleteOutbox(["1"]),
+  sql.history({ userId: UserId.make("ada"), tokenId: "", after: undefined, limit: 10 }),
+  sql.ping,
+]
+
+/** Runs every operation at once, several times over: all fail as `SqlFailure`, each within the limit. */
+const allFail = (sql: Sql["Service"], limit: Duration.Input) =>
+  Effect.gen(function* () {
+    const asked = [...operations(sql), ...operations(sql), ...operations(sql)]
+    const failures = yield* Effect.forEach(asked, (operation) => Effect.timed(Effect.flip(operation)), {
+      concurrency: "unbounded",
+    })
+    for (const [elapsed, failure] of failures) {
+      assert.strictEqual(failure._tag, "SqlFailure")
+      assert.isBelow(Duration.toMillis(elapsed), Duration.toMillis(limit), failure.operation)
+    }
+  })
+
+const recovers = (sql: Sql["Service"]) =>
+  Effect.gen(function* () {
+    yield* until("PostgreSQL answers", Effect.exit(sql.ping), Exit.isSuccess, "5 seconds")
+    for (const operation of [...operations(sql), ...operations(sql)]) yield* operation
+  })
+
+/** The service behind a network that can break. */
+const proxied = Effect.gen(function* () {
+  const { url } = yield* setup
+  const direct = new URL(Redacted.value(url))
+  const proxy = yield* TcpProxy.make(Number(direct.port))
+  direct.port = String(proxy.port)
+  return { proxy, url: Redacted.make(direct.href) }
+})
+
+layer(Engine.layer, OPTIONS)("Sql without PostgreSQL", (it) => {
+  it.effect("works again after a restart of the server", () =>
+    Effect.gen(function* () {
+      const { stop, start } = yield* Engine
+      const { sql } = yield* setup
+      for (const operation of operations(sql)) yield* operation
+      const { version } = yield* sql.top(10)
+      yield* stop
+      yield* allFail(sql, "1 second")
+      yield* start
+      yield* recovers(sql)
+      assert.isAbove((yield* sql.top(10)).version, version)
+    }),
+  )
+
+  it.effect("fails within a second while connections are refused, and recovers", () =>
+    Effect.gen(function* () {
+      const { proxy, url } = yield* proxied
+      const sql = yield* serviceOn(url)
+      yield* proxy.refuse
+      yield* allFail(sql, "1 second")
+      yield* proxy.forward
+      yield* recovers(sql)
+    }),
+  )
+
+  it.effect("fails within three seconds while nothing is answered, and recovers", () =>
+    Effect.gen(function* () {
+      const { proxy, url } = yield* proxied
+      const sql = yield* serviceOn(url)
+      for (const operation of operations(sql)) yield* operation
+      yield* proxy.stall
+      yield* allFail(sql, "3 seconds")
+      yield* allFail(sql, "3 seconds")
+      yield* proxy.forward
+      yield* recovers(sql)
+    }),
+  )
+
+  it.effect("fails to start within 15 seconds, refused or mute", () =>
+    Effect.gen(function* () {
+      const { proxy, url } = yield* proxied
+      const start = Effect.flip(Effect.scoped(serviceOn(url))).pipe(Effect.timed)
+      yield* proxy.refuse
+      const [refused, first] = yield* start
+      assert.strictEqual(first.operation, "migrate")
+      assert.isBelow(Duration.toMillis(refused), 10_000)
+      yield* proxy.stall
+      const [mute, second] = yield* start
+      assert.strictEqual(second.operation, "migrate")
+      assert.isBelow(Duration.toMillis(mute), 10_000)
+    }),
+  )
+
+  it.effect("lets go of a mute server in time", () =>
+    Effect.gen(function* () {
+      const { proxy, url } = yield* proxied
+      const [elapsed] = yield* Effect.timed(
+        Effect.scoped(
+          Effect.gen(function* () {
+            const sql = yield* serviceOn(url)
+            for (const operation of operations(sql)) yield* operation
+            yield* proxy.stall
+            yield* Effect.flip(sql.ping)
+          }),
+        ),
+      )
+      assert.isBelow(Duration.toMillis(elapsed), 8_000)
+    }),
+  )
+})

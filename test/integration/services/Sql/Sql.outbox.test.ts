@@ -1,0 +1,88 @@
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { UserId } from "../../../../src/domain/Score.ts"
+import { by, Engine, serviceOn, setup } from "./sqlFixtures.ts"
+
+const OPTIONS = { timeout: "30 seconds", excludeTestServices: true } as const
+
+layer(Engine.layer, OPTIONS)("Outbox on PostgreSQL", (it) => {
+  it.effect("keeps a fresh commit for its own process, then offers its messages to anyone", () =>
+    Effect.gen(function* () {
+      const { sql, operator } = yield* setup
+      const rows = yield* sql.increment([by("ada"), by("grace", { key: "k" }), by("grace", { key: "k" })])
+      assert.deepStrictEqual(yield* sql.leaseOutbox({ leaseSeconds: 10, limit: 10 }), [])
+      const [due] = yield* operator`select extract(epoch from due - at)::int as seconds from outbox`
+      assert.deepStrictEqual(due, { seconds: 5 })
+
+      yield* operator`update outbox set due = now()`
+      const [leased, ...others] = yield* sql.leaseOutbox({ leaseSeconds: 10, limit: 10 })
+      assert.deepStrictEqual(others, [])
+      assert.strictEqual(leased?.id, rows[0]?.outbox_id)
+      assert.isAtMost(Math.abs(Date.now() - (leased?.committed_at ?? 0)), 5_000)
+      assert.deepStrictEqual(leased?.messages, [
+        { id: String(rows[0]?.event_id), userId: UserId.make("ada"), email: "ada@example.com" },
+        { id: String(rows[1]?.event_id), userId: UserId.make("grace"), email: "grace@example.com" },
+      ])
+    }),
+  )
+
+  it.effect("offers a row again when its lease is over, until it is deleted", () =>
+    Effect.gen(function* () {
+      const { sql, operator } = yield* setup
+      yield* sql.increment([by("ada")])
+      yield* operator`update outbox set due = now()`
+      const lease = sql.leaseOutbox({ leaseSeconds: 1, limit: 10 })
+      const first = yield* lease
+      assert.strictEqual(first.length, 1)
+      assert.deepStrictEqual(yield* lease, [])
+      yield* Effect.sleep("1100 millis")
+      const second = yield* lease
+      assert.deepStrictEqual(second, first)
+      const ids = second.map(({ id }) => id)
+      yield* sql.deleteOutbox(ids)
+      yield* sql.deleteOutbox(ids)
+      yield* sql.deleteOutbox([])
+      yield* Effect.sleep("1100 millis")
+      assert.deepStrictEqual(yield* lease, [])
+    }),
+  )
+
+  it.effect("gives no row to two sweepers, and leaves none", () =>
+    Effect.gen(function* () {
+      const { sql, operator, url } = yield* setup
+      const other = yield* serviceOn(url)
+      for (let n = 0; n < 60; n++) yield* sql.increment([by("ada")])
+      yield* operator`update outbox set due = now()`
+      const sweep = (sweeper: typeof sql) =>
+        Effect.gen(function* () {
+          const all: Array<string> = []
+          while (true) {
+            const rows = yield* sweeper.leaseOutbox({ leaseSeconds: 60, limit: 3 })
+            if (rows.length === 0) return all
+            all.push(...rows.map(({ id }) => id))
+          }
+        })
+      const taken = yield* Effect.all([sweep(sql), sweep(other), sweep(sql), sweep(other)], {
+        concurrency: "unbounded",
+      })
+      assert.strictEqual(taken.flat().length, 60)
+      assert.strictEqual(new Set(taken.flat()).size, 60)
+    }),
+  )
+
+  it.effect("passes over a row that is none, which stays, and gives the others", () =>
+    Effect.gen(function* () {
+      const { sql, operator } = yield* setup
+      yield* sql.increment([by("ada")])
+      yield* operator`insert into outbox (messages) values ('{"not": "a list"}'), ('[{"id": 1}]'), ('[]')`
+      yield* sql.increment([by("grace")])
+      yield* operator`update outbox set due = now()`
+      const rows = yield* sql.leaseOutbox({ leaseSeconds: 60, limit: 10 })
+      assert.deepStrictEqual(
+        rows.map(({ messages }) => messages.map(({ userId }) => userId)),
+        [["ada"], [], ["grace"]],
+      )
+      assert.deepStrictEqual(yield* operator`select count(*)::int as rows from outbox`, [{ rows: 5 }])
+    }),
+  )
+})

@@ -1,0 +1,74 @@
+import { assert, describe, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { UserId } from "../../../../src/domain/Score.ts"
+import { type IncrementRequest, Sql } from "../../../../src/services/Sql/Sql.ts"
+import { query } from "../../../engines/embeddedPostgres.ts"
+import * as Postgres from "../../../engines/Postgres.ts"
+
+/** The server, for statements that the service does not have. */
+class Database extends Context.Service<Database, Postgres.PostgresEngine>()("test/Database") {}
+
+const Engine = Layer.unwrap(
+  Effect.map(Postgres.make(), (engine) =>
+    Layer.merge(Sql.layerFrom(engine.url), Layer.succeed(Database, engine)),
+  ),
+)
+
+const request = (userId: string, options: Partial<IncrementRequest> = {}): IncrementRequest => ({
+  userId: UserId.make(userId),
+  email: `${userId}@example.com`,
+  key: "",
+  tokenId: "",
+  ...options,
+})
+
+describe("Sql", () => {
+  layer(Engine, { timeout: "60 seconds", excludeTestServices: true })((it) => {
+    it.effect("says that a batch was undone for a row that cannot be stored, and counts none of it", () =>
+      Effect.gen(function* () {
+        const sql = yield* Sql
+        for (const bad of [request("nul", { key: "a\0b" }), request("long", { key: longKey })]) {
+          const failure = yield* Effect.flip(sql.increment([request("good"), bad]))
+          assert.strictEqual(failure.rolledBack, "data")
+        }
+        const { scores } = yield* sql.top(10)
+        assert.deepStrictEqual(scores, [])
+      }),
+    )
+
+    it.effect("forgets keys that are older than a day, at most as many as it is told, and no others", () =>
+      Effect.gen(function* () {
+        const sql = yield* Sql
+        const { url } = yield* Database
+        yield* sql.increment(["1", "2", "3", "4"].map((key) => request("ada", { key })))
+        yield* query(
+          url,
+          "update idempotency_keys set at = now() - interval '25 hours' where key in ('1', '2', '3')",
+        )
+        assert.strictEqual(yield* sql.pruneKeys(2), 2)
+        assert.strictEqual(yield* sql.pruneKeys(2), 1)
+        assert.strictEqual(yield* sql.pruneKeys(2), 0)
+        const outcomes = yield* sql.increment(["1", "4"].map((key) => request("ada", { key })))
+        assert.deepStrictEqual(
+          outcomes.map(({ outcome }) => outcome),
+          ["counted", "duplicate"],
+        )
+      }),
+    )
+
+    it.effect("does not say that a batch was undone when the server did not answer", () =>
+      Effect.gen(function* () {
+        const sql = yield* Sql
+        const { stop } = yield* Database
+        yield* stop
+        const failure = yield* Effect.flip(sql.increment([request("ada")]))
+        assert.isUndefined(failure.rolledBack)
+      }),
+    )
+  })
+})
+
+/** More than a B-tree entry holds, also compressed (class 54). */
+const longKey = Array.from({ length: 1000 }, (_, n) => (n * 7919 * 7919).toString(36)).join("")

@@ -1,0 +1,127 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { SqlLevels } from "../../../../src/services/Sql/SqlLevels.ts"
+import { Engine, numbers, player, request, sqlOn, wrongRanks } from "./ranksFixtures.ts"
+
+const levelsOn = (url: Redacted.Redacted) =>
+  Effect.map(Layer.build(SqlLevels.layerFrom(url)), Context.get(SqlLevels))
+
+const open = Effect.gen(function* () {
+  const url = yield* (yield* Engine).freshDatabase
+  return {
+    levels: yield* levelsOn(url),
+    otherLevels: yield* levelsOn(url),
+    process: yield* sqlOn(url),
+    sql: yield* PgClient.make({ url, maxConnections: 4 }),
+  }
+})
+
+/** As an import with the triggers off leaves them: levels of nothing, too few, too many, and of scores nobody has. */
+const damage = (sql: SqlClient.SqlClient) =>
+  sql`update players_at_least set players = players + 3 where score % 3 = 0`.pipe(
+    Effect.andThen(sql`delete from players_at_least where score % 5 = 0`),
+    Effect.andThen(sql`insert into players_at_least values (5000, 3, 7), (0, 3, 7), (-1, 3, 7)
+      on conflict (score, shard) do update set players = players_at_least.players + 7`),
+  )
+
+layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("SqlLevels", (it) => {
+  it.effect("names what differs from a count, mends it, and finds nothing afterwards", () =>
+    Effect.gen(function* () {
+      const { levels, sql, process } = yield* open
+      yield* process.increment([1, 1, 1, 1, 2, 2].map((n) => request(n)))
+      const right = { players: 2, levels: 4, wrong: 0, lowest: [] }
+      assert.deepStrictEqual(yield* levels.verify, right)
+
+      yield* sql`update players_at_least set players = players + 1 where score = 2`
+      yield* sql`delete from players_at_least where score = 4`
+      yield* sql`insert into players_at_least values (9, 0, 1)`
+      const wrong = [
+        { score: 2, counted: 2, kept: 3 },
+        { score: 4, counted: 1, kept: 0 },
+        { score: 9, counted: 0, kept: 1 },
+      ]
+      assert.deepStrictEqual(yield* levels.verify, { ...right, wrong: 3, lowest: wrong })
+      assert.deepStrictEqual(yield* levels.repair, { repaired: 3, after: right })
+      assert.deepStrictEqual(yield* levels.repair, { repaired: 0, after: right })
+    }).pipe(Effect.provide(Reactivity.layer)),
+  )
+
+  it.effect("fills the levels after a load with the triggers off", () =>
+    Effect.gen(function* () {
+      const { levels, sql } = yield* open
+      yield* sql`alter table scores disable trigger user`
+      yield* sql`insert into scores select 'player ' || n, n * n, n, n % 7 = 0 from generate_series(0, 60) n`
+      yield* sql`alter table scores enable trigger user`
+      const { repaired, after } = yield* levels.repair
+      assert.strictEqual(repaired, 3600)
+      assert.strictEqual(after.wrong, 0)
+      assert.strictEqual(yield* wrongRanks(sql), 0)
+    }).pipe(Effect.provide(Reactivity.layer)),
+  )
+
+  it.effect("mends, two repairs at once, while increments, hides and deletes go on", () =>
+    Effect.gen(function* () {
+      const { levels, otherLevels, process, sql } = yield* open
+      yield* sql`insert into users select ${"player "} || to_char(n, 'FM00'), n || '@example.com' from generate_series(0, 39) n`
+      // Enough levels for several batches.
+      yield* sql`insert into scores (user_id, score, reached) select id, 1 + 60 * substr(id, 8)::int, 0 from users`
+      const number = numbers(7)
+      const writer = Effect.gen(function* () {
+        yield* process.increment(Array.from({ length: 5 }, () => request(number(40))))
+        yield* sql`update scores set hidden = not hidden where user_id = ${player(number(40))}`
+        yield* sql`delete from scores where user_id = ${player(number(40))} and score < 10`
+      })
+      for (let round = 0; round < 3; round++) {
+        yield* damage(sql)
+        const [one, other] = yield* Effect.raceFirst(
+          Effect.all([levels.repair, otherLevels.repair], { concurrency: 2 }),
+          Effect.all([Effect.forever(writer), Effect.forever(writer)], { concurrency: 2 }).pipe(
+            Effect.andThen(Effect.never),
+          ),
+        )
+        assert.isAbove(Math.max(one.repaired, other.repaired), 1000)
+        assert.strictEqual(Math.min(one.repaired, other.repaired), 0, "the same fault was mended twice")
+        assert.deepStrictEqual([one.after.wrong, other.after.wrong], [0, 0])
+        assert.strictEqual(yield* wrongRanks(sql), 0)
+      }
+    }).pipe(Effect.provide(Reactivity.layer)),
+  )
+
+  it.effect("generates players with right ranks and big ties, more of them the next time", () =>
+    Effect.gen(function* () {
+      const { levels, sql, process } = yield* open
+      yield* levels.generate({ players: 2000, besideRealPlayers: false })
+      yield* levels.generate({ players: 1000, besideRealPlayers: false })
+      const report = yield* levels.verify
+      assert.strictEqual(report.players, 3000)
+      assert.strictEqual(report.wrong, 0)
+      assert.isAbove(report.levels, 50)
+      const ties = yield* sql<{ readonly share: number; readonly distinct: number }>`
+select (count(*) filter (where score = 1))::float8 / count(*) as share, count(distinct reached)::int as distinct from scores`
+      assert.isTrue((ties[0]?.share ?? 0) > 0.5 && (ties[0]?.share ?? 0) < 0.8)
+      assert.strictEqual(ties[0]?.distinct, 3000)
+      assert.strictEqual(yield* wrongRanks(sql), 0)
+      // The triggers are on again.
+      yield* process.increment([request(1)])
+      assert.strictEqual(yield* wrongRanks(sql), 0)
+    }).pipe(Effect.provide(Reactivity.layer)),
+  )
+
+  it.effect("generates nothing beside real players, unless it may", () =>
+    Effect.gen(function* () {
+      const { levels, process } = yield* open
+      yield* process.increment([request(1)])
+      const refused = yield* Effect.flip(levels.generate({ players: 10, besideRealPlayers: false }))
+      assert.strictEqual(refused._tag, "RealPlayersPresent")
+      assert.strictEqual((yield* levels.verify).players, 1)
+      yield* levels.generate({ players: 10, besideRealPlayers: true })
+      assert.strictEqual((yield* levels.verify).players, 11)
+    }).pipe(Effect.provide(Reactivity.layer)),
+  )
+})

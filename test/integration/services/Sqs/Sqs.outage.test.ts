@@ -1,0 +1,185 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import type * as Scope from "effect/Scope"
+import { createServer as createHttpServer } from "node:http"
+import { createServer } from "node:net"
+import type { Server, Socket } from "node:net"
+import { inspect } from "node:util"
+import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
+import { freePort } from "../../../engines/freePort.ts"
+import { credentials, failures, onQueue } from "./sqsFixtures.ts"
+
+const waitSeconds = 2
+
+const listen = (server: Server): Effect.Effect<number, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<number>((resume) => {
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        assert(address !== null && typeof address === "object")
+        resume(Effect.succeed(address.port))
+      })
+    }),
+    () => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void))),
+  )
+
+const at = (port: number) =>
+  onQueue(
+    {
+      SQS_QUEUE_URL: `http://127.0.0.1:${port}/000000000000/q`,
+      AWS_ENDPOINT_URL_SQS: `http://127.0.0.1:${port}`,
+      AWS_REGION: "eu-west-1",
+    },
+    Sqs.layerWith({ waitSeconds }),
+  ).pipe(Layer.provideMerge(credentials))
+
+/** A peer that answers every call with the same body. */
+const peer = (answer: string) => {
+  const server = createHttpServer((request, response) => {
+    request.resume().on("end", () => {
+      response
+        .writeHead(200, { "content-type": "application/x-amz-json-1.0", connection: "close" })
+        .end(answer)
+    })
+  })
+  return Effect.map(listen(server), (port) => at(port))
+}
+
+/** Runs with the log collected as one text instead of written. */
+const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.suspend(() => {
+    const lines: Array<string> = []
+    const collect = Logger.map(Logger.formatJson, (line) => void lines.push(line))
+    return effect.pipe(
+      Effect.provide(Logger.layer([collect])),
+      Effect.map((result) => [result, lines.join("\n")] as const),
+    )
+  })
+
+describe("Sqs.layer without its engine", () => {
+  it.live("fails within a second when nothing listens", () =>
+    Effect.gen(function* () {
+      const run = Effect.timed(failures).pipe(Effect.provide(at(yield* freePort)))
+      const [elapsed, failed] = yield* run
+      assert.strictEqual(failed.length, 4)
+      assert.isBelow(Duration.toMillis(elapsed), 1_000)
+    }),
+  )
+
+  it.live("fails after 3 seconds when nothing answers, a receive 5 seconds after its wait", () =>
+    Effect.gen(function* () {
+      const sockets = new Set<Socket>()
+      const port = yield* listen(createServer((socket) => void sockets.add(socket.resume())))
+      yield* Effect.gen(function* () {
+        const sqs = yield* Sqs
+        const calls = [
+          sqs.send([{ body: "x", attributes: {} }]),
+          sqs.delete(["receipt"]),
+          sqs.check,
+          sqs.receive,
+        ]
+        const elapsed = yield* Effect.forEach(calls, (call) => Effect.timed(Effect.flip(call)), {
+          concurrency: 4,
+        })
+        const limits = [3, 3, 3, waitSeconds + 5]
+        for (const [index, [duration, failure]] of elapsed.entries()) {
+          assert.closeTo(Duration.toSeconds(duration), Number(limits[index]), 0.5)
+          assert.include(String(failure.cause), "did not answer")
+        }
+      }).pipe(Effect.provide(at(port)))
+      // Nothing is left of the calls: their connections went with them.
+      yield* Effect.sleep("50 millis")
+      assert.isAbove(sockets.size, 0)
+      assert.isTrue([...sockets].every((socket) => socket.destroyed))
+    }),
+  )
+
+  it.live("closes the connection of a poll that is interrupted", () =>
+    Effect.gen(function* () {
+      const connected = Promise.withResolvers<Socket>()
+      const port = yield* listen(createServer(connected.resolve))
+      yield* Effect.gen(function* () {
+        const sqs = yield* Sqs
+        const receiving = yield* Effect.forkChild(sqs.receive)
+        const socket = yield* Effect.promise(() => connected.promise)
+        const closed = new Promise((resolve) => void socket.resume().once("close", resolve))
+        const interruption = Fiber.interrupt(receiving).pipe(Effect.andThen(Effect.promise(() => closed)))
+        const [elapsed] = yield* Effect.timed(interruption)
+        assert.isBelow(Duration.toMillis(elapsed), 200)
+      }).pipe(Effect.provide(at(port)))
+    }),
+  )
+
+  it.live("fails after 3 seconds when an answer never ends", () =>
+    Effect.gen(function* () {
+      const server = createHttpServer((_, response) => {
+        response.writeHead(200, { "content-type": "application/x-amz-json-1.0" }).write("{")
+      })
+      const port = yield* listen(server)
+      yield* Effect.gen(function* () {
+        const sqs = yield* Sqs
+        const [elapsed] = yield* Effect.timed(Effect.flip(sqs.check))
+        assert.closeTo(Duration.toSeconds(elapsed), 3, 0.5)
+      }).pipe(Effect.provide(at(port)))
+    }),
+  )
+
+  it.live("gives what a batch could not send, and logs the code of a sender's fault alone", () =>
+    Effect.gen(function* () {
+      const answer = {
+        Successful: [{ Id: "1", MessageId: "m", MD5OfMessageBody: "0".repeat(32) }],
+        Failed: [
+          { Id: "0", SenderFault: true, Code: "InvalidMessageContents", Message: "secret@example.test" },
+          { Id: "3", SenderFault: false, Code: "InternalError", Message: "secret@example.test" },
+        ],
+      }
+      const queue = yield* peer(JSON.stringify(answer))
+      const messages = Array.from({ length: 4 }, () => ({ body: "secret@example.test", attributes: {} }))
+      const send = Effect.flatMap(Sqs, (sqs) => sqs.send(messages))
+      const [unaccepted, log] = yield* logged(send.pipe(Effect.provide(queue)))
+      // The third is in neither list.
+      assert.deepStrictEqual(unaccepted, [0, 2, 3])
+      assert.include(log, "InvalidMessageContents")
+      assert.include(log, `"level":"ERROR"`)
+      assert.notInclude(log, "InternalError")
+      assert.notInclude(log, "secret")
+    }),
+  )
+
+  it.live("gives the receipts that a batch could not delete", () =>
+    Effect.gen(function* () {
+      const answer = {
+        Successful: [{ Id: "1" }],
+        Failed: [{ Id: "0", SenderFault: true, Code: "ReceiptHandleIsInvalid" }],
+      }
+      const queue = yield* peer(JSON.stringify(answer))
+      const remove = Effect.flatMap(Sqs, (sqs) => sqs.delete(["a", "b"]))
+      const [left, log] = yield* logged(remove.pipe(Effect.provide(queue)))
+      assert.deepStrictEqual(left, ["a"])
+      assert.include(log, "ReceiptHandleIsInvalid")
+    }),
+  )
+
+  it.live.each([
+    ["no JSON", `secret@example.test`],
+    ["a message without a receipt", `{"Messages":[{"Body":"secret@example.test","MessageId":"1"}]}`],
+  ] as const)("fails without a word of the answer when it is %s", ([, answer]) =>
+    Effect.gen(function* () {
+      const queue = yield* peer(answer)
+      const receive = Effect.flatMap(Sqs, (sqs) => sqs.receive)
+      const [failure, log] = yield* logged(
+        Effect.flip(receive).pipe(
+          Effect.tap((error) => Effect.logError("A receive failed", error)),
+          Effect.provide(queue),
+        ),
+      )
+      assert.strictEqual(failure._tag, "SqsFailure")
+      assert.include(log, "A receive failed")
+      assert.notInclude(log + inspect(failure, { depth: 10 }), "secret")
+    }),
+  )
+})
