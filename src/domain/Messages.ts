@@ -65,6 +65,16 @@ export const encodePublicBoard = (scores: Scores, boardEmail: BoardEmail = "full
   })
 
 /**
+ * The text of a board for viewers that asked for its stamp: `epoch` and `version` behind the scores. An unstamped
+ * board has neither, and its text is the public one.
+ */
+export const encodeStampedBoard = (update: BoardUpdate, boardEmail: BoardEmail = "full"): string => {
+  const board = encodePublicBoard(update.scores, boardEmail)
+  if (update.epoch === undefined || update.version === undefined) return board
+  return `${board.slice(0, -1)},"epoch":${JSON.stringify(update.epoch)},"version":${update.version}}`
+}
+
+/**
  * Whether `next` may take the place of `current` in front of a viewer. Another epoch always may; within one
  * epoch only a larger version. An unstamped board may replace, and be replaced by, any other.
  */

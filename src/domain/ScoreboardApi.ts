@@ -181,7 +181,9 @@ const top = HttpApiEndpoint.get("top", "/", {
     description:
       "The best ten scores, highest first; equal scores in the order in which they were reached. " +
       "Carries an ETag; `If-None-Match` is answered with 304 while the board is unchanged. " +
-      "Changes are pushed as text frames of the same shape on the WebSocket `/scores/websocket`.",
+      "Changes are pushed as text frames of the same shape on the WebSocket `/scores/websocket`; on " +
+      "`/scores/websocket?stamped` a frame has `epoch` and `version` beside `scores`, the two parts of the ETag " +
+      '`"<epoch>-<version>"`. Within an epoch a larger version is a later board; another epoch replaces any.',
   }),
 )
 

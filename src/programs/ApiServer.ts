@@ -23,7 +23,7 @@ import { Page } from "./Page.ts"
 import { blank, type Paths, withProblems } from "./Problems.ts"
 import { RanksHandlers } from "./RanksHandlers.ts"
 import { BoardRoute, ScoresHandlers } from "./ScoresHandlers.ts"
-import { SOCKET_PATH } from "./ScoresSocket.ts"
+import { formOf, SOCKET_PATH } from "./ScoresSocket.ts"
 import { UsersHandlers } from "./UsersHandlers.ts"
 
 const openApi = OpenApi.fromApi(ScoreboardApi)
@@ -104,7 +104,7 @@ export class ApiServer extends Context.Service<ApiServer, { readonly host: strin
           pathOf(request.url) !== SOCKET_PATH
             ? { status: 404, title: "Not Found" }
             : origins.admits(request.headers.origin, request.headers.host)
-              ? hub.accept(request, socket, head, address)
+              ? hub.accept(request, socket, head, address, formOf(request.url ?? "/"))
               : { status: 403, title: "Forbidden" }
 
         const listening = yield* listener.serve({

@@ -32,10 +32,12 @@ const writes = Metric.counter("board_writes_total", {
 /** A board ready to be shown: made once per change, whoever asks for it. */
 export interface ShownBoard {
   readonly update: BoardUpdate
-  /** `{"scores":[…]}` as text and as bytes: the same for every viewer. */
-  readonly json: string
+  /** `{"scores":[…]}`: the same for every viewer. */
   readonly bytes: Uint8Array
-  /** Strong entity tag, quotes included: epoch and version. */
+  /**
+   * Strong entity tag, quotes included. Clients read epoch and version in it: `"<epoch>-<version>"`, or with `-masked`
+   * behind. That of an unstamped board ends otherwise.
+   */
   readonly etag: string
 }
 
@@ -88,9 +90,9 @@ export const show = (update: BoardUpdate, boardEmail: BoardEmail = "full"): Show
   const json = encodePublicBoard(update.scores, boardEmail)
   const etag =
     update.epoch === undefined || update.version === undefined
-      ? `"${json.length}-${Hash.string(json)}"`
+      ? `"${json.length}-${Hash.string(json)}-unstamped"`
       : `"${update.epoch}-${update.version}${boardEmail === "masked" ? "-masked" : ""}"`
-  return { update, json, bytes: encoder.encode(json), etag }
+  return { update, bytes: encoder.encode(json), etag }
 }
 
 /** Reads a board that came through Redis; none, with an error in the log, when it is not one. */

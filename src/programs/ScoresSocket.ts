@@ -7,10 +7,10 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { type BoardUpdate, supersedes } from "../domain/Messages.ts"
+import { type BoardUpdate, encodePublicBoard, encodeStampedBoard, supersedes } from "../domain/Messages.ts"
 import { Redis } from "../services/Redis/Redis.ts"
-import { SocketHub } from "../services/SocketHub/SocketHub.ts"
-import { Board, decodeBoard, show } from "./Board.ts"
+import { type Form, SocketHub } from "../services/SocketHub/SocketHub.ts"
+import { Board, decodeBoard } from "./Board.ts"
 import { measureHop } from "./Freshness.ts"
 import { surviving } from "./Surviving.ts"
 
@@ -22,6 +22,13 @@ const rereadSchedule = Schedule.spaced("1 second")
 
 /** The path on which sockets are opened. From the brief. */
 export const SOCKET_PATH = "/scores/websocket"
+
+/**
+ * What a viewer wants by the address it dials: `?stamped`, whatever its value, asks for the stamp of every board.
+ * Not a subprotocol: browsers end a connection whose server answers to none of those that were offered.
+ */
+export const formOf = (url: string): Form =>
+  new URL(url, "http://host").searchParams.has("stamped") ? "stamped" : "plain"
 
 /** A board to be sent, and how it came. */
 interface Offer {
@@ -40,16 +47,23 @@ const make = Effect.gen(function* () {
   const hub = yield* SocketHub
   const interval = yield* scoresSocketConfig.interval
   const boardEmail = yield* Board.config.email
-  let shown: BoardUpdate | undefined
   // One place: the newest board waiting to be sent takes the place of an older one.
   const next = yield* Queue.sliding<Offer>(1)
   let offered: BoardUpdate | undefined
 
+  const hold = (update: BoardUpdate) =>
+    hub.hold((form) =>
+      form === "stamped"
+        ? encodeStampedBoard(update, boardEmail)
+        : encodePublicBoard(update.scores, boardEmail),
+    )
+
+  // Who connects has nothing to be paced: the hub has every board before it waits for its broadcast.
   const offer = (update: BoardUpdate, heardAt?: number) =>
-    Effect.sync(() => {
-      if (offered !== undefined && !supersedes(update, offered)) return
+    Effect.suspend(() => {
+      if (offered !== undefined && !supersedes(update, offered)) return Effect.void
       offered = update
-      Queue.offerUnsafe(next, { update, heardAt })
+      return Effect.andThen(hold(update), Queue.offer(next, { update, heardAt }))
     })
 
   const hear = Effect.fnUntraced(function* (json: string) {
@@ -81,22 +95,19 @@ const make = Effect.gen(function* () {
     Effect.forkScoped,
   )
 
-  const send = Effect.fnUntraced(function* (update: BoardUpdate) {
-    yield* hub.broadcast(show(update, boardEmail).json)
-    shown = update
-  })
-
   // The first update goes at once; what comes within the interval waits for its end, and only the newest of it.
   const pace = Effect.gen(function* () {
     const taken = yield* Effect.timeoutOption(Queue.take(next), REPEAT_AFTER)
     if (Option.isSome(taken)) {
       const { update, heardAt } = taken.value
-      yield* send(update)
+      yield* hub.broadcast
       if (heardAt !== undefined) yield* measureHop("hub-sockets", heardAt)
       if (heardAt !== undefined && update.committedAt !== undefined) {
         yield* measureHop("commit-sockets", update.committedAt)
       }
-    } else if (shown !== undefined) yield* send(shown)
+    } else if (offered !== undefined) {
+      yield* Effect.andThen(hold(offered), hub.broadcast)
+    }
     yield* Effect.sleep(interval)
   })
   yield* Effect.forkScoped(Effect.forever(surviving("A broadcast")(pace)))

@@ -9,7 +9,7 @@ import * as Schedule from "effect/Schedule"
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
-import { type Audience, textFrame, Viewer } from "./SocketHubViewer.ts"
+import { type Audience, type Form, Frames, Viewer } from "./SocketHubViewer.ts"
 
 /** Clients send nothing but control frames; more than this closes the connection (1009). */
 const MAX_MESSAGE_BYTES = 1024
@@ -49,6 +49,8 @@ const behind = Metric.counter("websocket_behind_total", {
   incremental: true,
 })
 
+export type { Form }
+
 /** Why an upgrade is refused: `status` and `title` are the HTTP answer. */
 export interface Refusal {
   readonly status: number
@@ -60,17 +62,29 @@ export class SocketHub extends Context.Service<
   SocketHub,
   {
     /**
-     * Takes over an upgraded connection and sends it the newest text at once; or refuses it: this process is
-     * full or draining (503), `address` (the client's, as limits count it) has too many sockets (429), or it is no
-     * WebSocket handshake (400).
+     * Takes over an upgraded connection and sends it the newest text at once, in the form it asked for; or refuses
+     * it: this process is full or draining (503), `address` (the client's, as limits count it) has too many sockets
+     * (429), or it is no WebSocket handshake (400).
      */
-    accept(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): Refusal | undefined
+    accept(
+      request: IncomingMessage,
+      socket: Duplex,
+      head: Buffer,
+      address: string,
+      form: Form,
+    ): Refusal | undefined
 
     /**
-     * Sends a text to every socket and keeps it for newcomers. One frame is encoded for all; a socket that has
-     * not read the last one gets only the newest when it has. Never waits for a socket.
+     * Makes a text the newest: whoever connects gets it from now on, the others by the next broadcast. `text` is
+     * asked once for each form that a socket wants, when the first one does. Held again it counts as another text.
      */
-    broadcast(text: string): Effect.Effect<void>
+    hold(text: (form: Form) => string): Effect.Effect<void>
+
+    /**
+     * Sends the newest text to every socket that was not sent it yet. One frame of a form serves all; a socket that
+     * has not read the last one gets only the newest when it has. Never waits for a socket.
+     */
+    readonly broadcast: Effect.Effect<void>
 
     /** How many sockets are open. */
     readonly connections: Effect.Effect<number>
@@ -147,6 +161,7 @@ const make = Effect.fnUntraced(function* (limits: {
     socket: Duplex,
     head: Buffer,
     address: string,
+    form: Form,
   ): Refusal | undefined => {
     if (draining) return refuse("draining", DRAINING)
     if (viewers.size >= limits.maxConnections) return refuse("full", DRAINING)
@@ -159,7 +174,7 @@ const make = Effect.fnUntraced(function* (limits: {
       perAddress.set(address, (perAddress.get(address) ?? 0) + 1)
       accepted.updateUnsafe(1, context)
       connected.updateUnsafe(viewers.size, context)
-      viewer.join(audience, socket, address)
+      viewer.join(audience, socket, address, form)
     })
     socket.uncork()
     return malformed ? refuse("malformed", MALFORMED) : undefined
@@ -176,14 +191,20 @@ const make = Effect.fnUntraced(function* (limits: {
     }
   })
 
-  // A broadcast that a newer one overtakes stops: its successor goes to everybody anyway.
-  const broadcast = Effect.fnUntraced(function* (text: string) {
-    const frame = textFrame(text)
-    audience.newest = frame
+  const hold = (text: (form: Form) => string) =>
+    Effect.sync(() => {
+      audience.newest = new Frames(text)
+    })
+
+  // A broadcast that a newer one overtakes stops: its successor goes to everybody anyway. What is held meanwhile
+  // goes to the sockets that are still to come; the others get it by the next one.
+  let begun = 0
+  const broadcast = Effect.suspend(() => {
+    const turn = ++begun
     broadcasts.updateUnsafe(1, context)
-    yield* forEachViewer(
+    return forEachViewer(
       (viewer) => viewer.sendNewest(),
-      () => audience.newest !== frame,
+      () => begun !== turn,
     )
   })
 
@@ -214,6 +235,7 @@ const make = Effect.fnUntraced(function* (limits: {
 
   return SocketHub.of({
     accept,
+    hold,
     broadcast,
     connections: Effect.sync(() => viewers.size),
     drain,

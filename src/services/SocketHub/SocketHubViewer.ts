@@ -20,7 +20,7 @@ const NOTHING = Buffer.alloc(0)
  * A text as one unmasked WebSocket frame (RFC 6455, 5.2), ready to be written to any number of sockets. Right
  * only without per-message compression.
  */
-export const textFrame = (text: string): Buffer => {
+const textFrame = (text: string): Buffer => {
   const bytes = Buffer.byteLength(text)
   const header = bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10
   const frame = Buffer.allocUnsafeSlow(header + bytes)
@@ -37,10 +37,27 @@ export const textFrame = (text: string): Buffer => {
   return frame
 }
 
+/** How a viewer wants its boards. */
+export type Form = "plain" | "stamped"
+
+/** One board as frames: each form is encoded when the first viewer needs it, and then shared by all. */
+export class Frames {
+  readonly #text: (form: Form) => string
+  readonly #frames: { [form in Form]?: Buffer } = {}
+
+  constructor(text: (form: Form) => string) {
+    this.#text = text
+  }
+
+  in(form: Form): Buffer {
+    return (this.#frames[form] ??= textFrame(this.#text(form)))
+  }
+}
+
 /** What a viewer needs of its hub: one object for all viewers, since each byte here counts thousands of times. */
 export interface Audience {
-  /** The frame that everybody should have. */
-  newest: Buffer | undefined
+  /** What everybody should have. */
+  newest: Frames | undefined
   /** A viewer had not read the frame before when the next one came. */
   readonly behind: () => void
   /** A viewer is being cut. */
@@ -68,24 +85,26 @@ export class Viewer extends WebSocket {
   /** By whom it counts. */
   address = ""
   missedPings = 0
+  private form: Form = "plain"
   private socket: Duplex | undefined
-  private sent: Buffer | undefined
+  private sent: Frames | undefined
   /** What was on its way at the last ping, and had not left. */
-  private stalledOn: Buffer | undefined
+  private stalledOn: Frames | undefined
   private isBehind = false
 
   /** Joins the audience and writes the newest frame right behind the handshake. */
-  join(audience: Audience, socket: Duplex, address: string): void {
+  join(audience: Audience, socket: Duplex, address: string, form: Form): void {
     this.audience = audience
     this.socket = socket
     this.address = address
+    this.form = form
     this.on("pong", onPong)
     this.on("close", onClose)
     this.on("error", onError)
     const { newest } = audience
     if (newest === undefined) return
     this.sent = newest
-    socket.write(newest)
+    socket.write(newest.in(form))
   }
 
   /** Writes the newest frame, or leaves it for when the peer has read what it already has. Once per frame. */
@@ -97,7 +116,7 @@ export class Viewer extends WebSocket {
     if (socket.writableLength === 0) {
       this.sent = newest
       // No callback: a write that the kernel takes at once, as nearly all do, then costs no turn of its own.
-      socket.write(newest)
+      socket.write(newest.in(this.form))
       return
     }
     if (this.isBehind) {

@@ -76,6 +76,20 @@ layer(Engine.layer, OPTIONS)("API", (it) => {
       }),
     )
 
+    it.effect("adds the stamp for who asks, the one that GET /scores has in its tag", () =>
+      Effect.gen(function* () {
+        const viewer = yield* Effect.flatMap(origin, (url) => openViewer(`${url}${PATH}?stamped`))
+        const stamped = (board: string, version: number) =>
+          `${board.slice(0, -1)},"epoch":"epoch","version":${version}}`
+        for (const version of [100, 101]) {
+          const plain = yield* publish(version, "ada@example.com")
+          yield* viewer.until((frame) => frame === stamped(plain, version))
+          const { headers, body } = yield* ask("/scores")
+          assert.deepStrictEqual([headers.etag, body], [`"epoch-${version}"`, plain])
+        }
+      }),
+    )
+
     it.effect("is refused past the limit of one address: 429", () =>
       Effect.gen(function* () {
         yield* Effect.all([view, view, view])
@@ -138,7 +152,7 @@ layer(Engine.layer, OPTIONS)("API", (it) => {
         const [bad, good] = yield* Effect.all([view, view])
         bad.socket.send("x".repeat(2000))
         assert.strictEqual(yield* bad.closed, 1009)
-        const next = yield* publish(3, "ada@example.com")
+        const next = yield* publish(102, "ada@example.com")
         yield* good.until((frame) => frame === next)
         assert.strictEqual((yield* ask("/scores")).body, next)
       }),

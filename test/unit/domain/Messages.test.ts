@@ -5,6 +5,7 @@ import {
   BoardUpdateJson,
   encodeIncrement,
   encodePublicBoard,
+  encodeStampedBoard,
   supersedes,
   type BoardUpdate,
 } from "../../../src/domain/Messages.ts"
@@ -30,6 +31,26 @@ describe("encodePublicBoard", () => {
         })
       }),
   )
+})
+
+describe("encodeStampedBoard", () => {
+  it("puts epoch and version behind the public text, and nothing else", () => {
+    const scores = [{ email: "ada@example.com", score: 7 }]
+    assert.strictEqual(
+      encodeStampedBoard({ scores, epoch: 'od"d', version: 3, committedAt: 1, publishedAt: 2 }),
+      '{"scores":[{"email":"ada@example.com","score":7}],"epoch":"od\\"d","version":3}',
+    )
+    assert.strictEqual(
+      encodeStampedBoard({ scores, epoch: "e", version: 3 }, "masked"),
+      '{"scores":[{"email":"a…a@example.com","score":7}],"epoch":"e","version":3}',
+    )
+  })
+
+  it("is the public text for a board without a stamp", () => {
+    for (const half of [{}, { epoch: "e" }, { version: 3 }]) {
+      assert.strictEqual(encodeStampedBoard({ scores: [], ...half }), '{"scores":[]}')
+    }
+  })
 })
 
 describe("BoardUpdateJson", () => {

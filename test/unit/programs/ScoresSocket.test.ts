@@ -8,9 +8,9 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { type BoardUpdate, PublicBoard } from "../../../src/domain/Messages.ts"
 import { Board, show } from "../../../src/programs/Board.ts"
-import { ScoresSocket } from "../../../src/programs/ScoresSocket.ts"
+import { formOf, ScoresSocket } from "../../../src/programs/ScoresSocket.ts"
 import { type BoardNotification, Redis } from "../../../src/services/Redis/Redis.ts"
-import { SocketHub } from "../../../src/services/SocketHub/SocketHub.ts"
+import { type Form, SocketHub } from "../../../src/services/SocketHub/SocketHub.ts"
 import { SqlFailure } from "../../../src/services/Sql/Sql.ts"
 import { hopDuring } from "./hopFigures.ts"
 
@@ -26,8 +26,10 @@ const published = (board: BoardUpdate): BoardNotification => ({
 })
 
 interface World {
-  /** Every text that was broadcast. */
+  /** Every text that was broadcast, in its plain form. */
   readonly sent: Array<string>
+  /** What newcomers get. */
+  held: (form: Form) => string
   /** What a read of the board gives; none = it fails. */
   key: BoardUpdate | undefined
   readonly notify: (notification: BoardNotification) => Effect.Effect<unknown>
@@ -39,7 +41,12 @@ const scores = (sent: ReadonlyArray<string>) => sent.map((text) => decodeBoard(t
 const withSockets = <A, E>(test: (world: World) => Effect.Effect<A, E>) =>
   Effect.gen(function* () {
     const notifications = yield* Queue.unbounded<BoardNotification>()
-    const world: World = { sent: [], key: undefined, notify: (one) => Queue.offer(notifications, one) }
+    const world: World = {
+      sent: [],
+      held: () => "",
+      key: undefined,
+      notify: (one) => Queue.offer(notifications, one),
+    }
     const services = Layer.mergeAll(
       Layer.mock(Redis)({ notifications: Stream.fromQueue(notifications) }),
       Layer.mock(Board)({
@@ -51,7 +58,8 @@ const withSockets = <A, E>(test: (world: World) => Effect.Effect<A, E>) =>
       }),
       Layer.mock(SocketHub)({
         accept: () => undefined,
-        broadcast: (text) => Effect.sync(() => void world.sent.push(text)),
+        hold: (text) => Effect.sync(() => void (world.held = text)),
+        broadcast: Effect.sync(() => void world.sent.push(world.held("plain"))),
       }),
       ConfigProvider.layer(ConfigProvider.fromUnknown({ BROADCAST_INTERVAL: "50 millis" })),
     )
@@ -82,6 +90,43 @@ describe("ScoresSocket", () => {
           yield* TestClock.adjust("100 millis")
         }
         assert.deepStrictEqual(scores(world.sent), [5, 6, 1, 7])
+      }),
+    ),
+  )
+
+  it.effect("has newcomers shown a board at once, while it waits for its broadcast", () =>
+    withSockets((world) =>
+      Effect.gen(function* () {
+        yield* world.notify(published(update(1)))
+        yield* TestClock.adjust("1 millis")
+        for (const [version, newest] of [
+          [2, 2],
+          [5, 5],
+          [4, 5],
+        ] as const) {
+          yield* world.notify(published(update(version)))
+          yield* TestClock.adjust("1 millis")
+          assert.deepStrictEqual(scores([world.held("plain")]), [newest])
+        }
+        assert.deepStrictEqual(scores(world.sent), [1])
+        yield* TestClock.adjust("50 millis")
+        assert.deepStrictEqual(scores(world.sent), [1, 5])
+      }),
+    ),
+  )
+
+  it.effect("tells the stamp to who asked for it, when there is one", () =>
+    withSockets((world) =>
+      Effect.gen(function* () {
+        yield* world.notify(published(update(7)))
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(
+          world.held("stamped"),
+          '{"scores":[{"email":"epoch","score":7}],"epoch":"epoch","version":7}',
+        )
+        yield* world.notify(published({ scores: [] }))
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(world.held("stamped"), '{"scores":[]}')
       }),
     ),
   )
@@ -164,4 +209,18 @@ describe("ScoresSocket", () => {
       }),
     ),
   )
+})
+
+describe("formOf", () => {
+  it.each([
+    ["/scores/websocket", "plain"],
+    ["/scores/websocket?", "plain"],
+    ["/scores/websocket?unstamped", "plain"],
+    ["/scores/websocket?stamped", "stamped"],
+    ["/scores/websocket?stamped=1", "stamped"],
+    ["/scores/websocket?a=b&stamped=", "stamped"],
+    ["/scores/websocket?%E0%A4%A&stamped", "stamped"],
+  ] as const)("takes %s for %s", (url, form) => {
+    assert.strictEqual(formOf(url), form)
+  })
 })

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
-import { cuts, eventually, fill, leaveAll, pause, startHub, wait } from "./hubUnderTest.ts"
+import { cuts, eventually, fill, leaveAll, pause, say, startHub, wait } from "./hubUnderTest.ts"
 import { CLOSE, clientFrame, PING, PONG, TEXT } from "./rawPeer.ts"
 
 describe("SocketHub", () => {
@@ -16,8 +16,8 @@ describe("SocketHub", () => {
       const huge = (version: number) => `${version} ${"x".repeat(200_000)}`
       yield* fill(hub, sockets[0], huge)
       // Behind with the second, over the cap with the third.
-      yield* hub.broadcast(huge(-1))
-      yield* hub.broadcast(huge(-2))
+      yield* say(hub, huge(-1))
+      yield* say(hub, huge(-2))
       yield* eventually(
         Effect.map(hub.connections, (open) => open === 0),
         "the cut",
@@ -122,7 +122,7 @@ describe("SocketHub", () => {
           Effect.map(hub.connections, (open) => open === 1),
           "the end of one",
         )
-        yield* hub.broadcast("still here")
+        yield* say(hub, "still here")
         yield* wait(() => good.heard("still here"))
       }),
     )
@@ -165,7 +165,7 @@ describe("SocketHub", () => {
       const { hub, peer, sockets, close } = yield* startHub()
       const peers = yield* Effect.forEach(Array.from({ length: 20 }), () => peer(), { concurrency: 20 })
       peers[0]?.socket.pause()
-      yield* hub.broadcast("board")
+      yield* say(hub, "board")
       yield* close
       for (const each of peers.slice(1)) yield* wait(each.closed)
       const sides = sockets.slice(0, 20)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { fill, pause, startHub, versions, wait } from "./hubUnderTest.ts"
+import { fill, pause, say, STAMPED, startHub, versions, wait } from "./hubUnderTest.ts"
 import { clientFrame, PING, PONG, TEXT } from "./rawPeer.ts"
 
 describe("SocketHub", () => {
@@ -10,16 +10,72 @@ describe("SocketHub", () => {
       const { hub, peer } = yield* startHub()
       const early = yield* peer()
       assert.strictEqual(early.status, 101)
-      yield* hub.broadcast("one")
+      yield* say(hub, "one")
       yield* wait(() => early.heard("one"))
       const late = yield* peer()
       yield* wait(() => late.heard("one"))
-      yield* hub.broadcast("two")
+      yield* say(hub, "two")
       for (const each of [early, late]) {
         yield* wait(() => each.heard("two"))
         assert.deepStrictEqual(each.texts(), ["one", "two"])
       }
       assert.strictEqual(yield* hub.connections, 2)
+    }),
+  )
+
+  it.live("gives who comes before the broadcast of a text that text, and at the broadcast nothing more", () =>
+    Effect.gen(function* () {
+      const { hub, peer } = yield* startHub()
+      yield* say(hub, "one")
+      const early = yield* peer()
+      yield* wait(() => early.heard("one"))
+      yield* hub.hold(() => "two")
+      const late = yield* peer()
+      yield* wait(() => late.heard("two"))
+      assert.deepStrictEqual(early.texts(), ["one"])
+      yield* hub.broadcast
+      yield* wait(() => early.heard("two"))
+      yield* say(hub, "three")
+      for (const each of [early, late]) yield* wait(() => each.heard("three"))
+      assert.deepStrictEqual(early.texts(), ["one", "two", "three"])
+      assert.deepStrictEqual(late.texts(), ["two", "three"])
+    }),
+  )
+
+  it.live("sends a text that is held again to everybody again", () =>
+    Effect.gen(function* () {
+      const { hub, peer } = yield* startHub()
+      const one = yield* peer()
+      yield* say(hub, "one")
+      yield* say(hub, "one")
+      yield* say(hub, "end")
+      yield* wait(() => one.heard("end"))
+      assert.deepStrictEqual(one.texts(), ["one", "one", "end"])
+    }),
+  )
+
+  it.live("sends each socket the form it asked for, and makes a form once, when it is first needed", () =>
+    Effect.gen(function* () {
+      const { hub, peer } = yield* startHub()
+      const made: Array<string> = []
+      const speak = (text: string) =>
+        Effect.andThen(
+          hub.hold((form) => {
+            made.push(`${form} ${text}`)
+            return `${form} ${text}`
+          }),
+          hub.broadcast,
+        )
+      const plain = yield* Effect.all([peer(), peer()])
+      yield* speak("one")
+      for (const each of plain) yield* wait(() => each.heard("plain one"))
+      assert.deepStrictEqual(made, ["plain one"])
+      const stamped = yield* Effect.all([peer({ path: STAMPED }), peer({ path: STAMPED })])
+      for (const each of stamped) yield* wait(() => each.heard("stamped one"))
+      yield* speak("two")
+      for (const each of plain) yield* wait(() => each.heard("plain two"))
+      for (const each of stamped) yield* wait(() => each.heard("stamped two"))
+      assert.deepStrictEqual(made, ["plain one", "stamped one", "plain two", "stamped two"])
     }),
   )
 
@@ -31,7 +87,7 @@ describe("SocketHub", () => {
         "é".repeat(length / 2 + (length % 2)),
       )
       for (const text of texts) {
-        yield* hub.broadcast(text)
+        yield* say(hub, text)
         yield* wait(() => one.heard(text))
       }
       assert.deepStrictEqual(one.texts(), texts)
@@ -47,7 +103,7 @@ describe("SocketHub", () => {
       const stuckAt = yield* fill(hub, side, (version) => `${version} ${"x".repeat(20_000)}`)
       const unread = side?.writableLength ?? 0
       for (let version = stuckAt + 1; version <= stuckAt + 300; version++) {
-        yield* hub.broadcast(`${version} ${"x".repeat(20_000)}`)
+        yield* say(hub, `${version} ${"x".repeat(20_000)}`)
       }
       assert.isAtMost(side?.writableLength ?? 0, unread)
       assert.isAtMost(unread, 21_000)
@@ -59,7 +115,7 @@ describe("SocketHub", () => {
         seen,
         seen.toSorted((a, b) => a - b),
       )
-      yield* hub.broadcast("last")
+      yield* say(hub, "last")
       yield* wait(() => slow.heard("last"))
     }),
   )
@@ -68,11 +124,11 @@ describe("SocketHub", () => {
     Effect.gen(function* () {
       const { hub, peer } = yield* startHub({ WEBSOCKET_MAX_PER_ADDRESS: "1000" })
       yield* Effect.forEach(Array.from({ length: 300 }), () => peer(), { concurrency: 50, discard: true })
-      yield* hub.broadcast("0 ")
+      yield* say(hub, "0 ")
       const sender = yield* Effect.forkScoped(
         Effect.gen(function* () {
           for (let version = 1; version <= 100; version++) {
-            yield* hub.broadcast(`${version} `)
+            yield* say(hub, `${version} `)
             yield* pause(2)
           }
         }),
@@ -94,7 +150,7 @@ describe("SocketHub", () => {
     Effect.gen(function* () {
       const { hub, peer } = yield* startHub({ WEBSOCKET_MAX_PER_ADDRESS: "1000" })
       const peers = yield* Effect.forEach(Array.from({ length: 200 }), () => peer(), { concurrency: 50 })
-      yield* Effect.all([hub.broadcast("1 "), hub.broadcast("2 "), hub.broadcast("3 ")], {
+      yield* Effect.all([say(hub, "1 "), say(hub, "2 "), say(hub, "3 ")], {
         concurrency: "unbounded",
       })
       for (const each of peers) {
@@ -124,7 +180,7 @@ describe("SocketHub", () => {
       )
       yield* pause(50)
       // Each overtakes nothing: a broadcast is awaited, as the programs do.
-      for (let version = 0; version < 20; version++) yield* hub.broadcast(`${version} `)
+      for (let version = 0; version < 20; version++) yield* say(hub, `${version} `)
       ended.abort()
       assert.isAbove(yield* Fiber.join(answers), 5)
     }),
@@ -133,7 +189,7 @@ describe("SocketHub", () => {
   it.live("takes frames that come with the handshake, and answers a client's ping", () =>
     Effect.gen(function* () {
       const { hub, peer } = yield* startHub()
-      yield* hub.broadcast("board")
+      yield* say(hub, "board")
       const eager = yield* peer({ early: clientFrame(PING, Buffer.from("hello")) })
       yield* wait(() => eager.until(() => eager.frames.length === 2, "a pong"))
       assert.deepStrictEqual(

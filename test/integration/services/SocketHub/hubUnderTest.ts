@@ -9,6 +9,9 @@ import type { Socket } from "node:net"
 import { SocketHub } from "../../../../src/services/SocketHub/SocketHub.ts"
 import { rawPeer, type RawPeer } from "./rawPeer.ts"
 
+/** Who asks for this gets the stamped form. */
+export const STAMPED = "/stamped"
+
 /** A server that hands its upgrades to a hub, on a free port. */
 export const startHub = Effect.fnUntraced(function* (limits: Readonly<Record<string, string>> = {}) {
   const scope = yield* Effect.scope
@@ -23,7 +26,8 @@ export const startHub = Effect.fnUntraced(function* (limits: Readonly<Record<str
   const server = createServer((_request, response) => response.end("ok"))
   server.on("connection", (socket) => sockets.push(socket))
   server.on("upgrade", (request, socket, head) => {
-    const refusal = hub.accept(request, socket, head, request.socket.remoteAddress ?? "")
+    const form = request.url === STAMPED ? "stamped" : "plain"
+    const refusal = hub.accept(request, socket, head, request.socket.remoteAddress ?? "", form)
     if (refusal === undefined) return
     socket.end(`HTTP/1.1 ${refusal.status} ${refusal.title}\r\n${refusal.headers.join("\r\n")}\r\n\r\n`)
   })
@@ -38,13 +42,20 @@ export const startHub = Effect.fnUntraced(function* (limits: Readonly<Record<str
   const address = server.address()
   if (address === null || typeof address === "string") return yield* Effect.die("a TCP server without a port")
   const { port } = address
-  const peer = (options: { readonly from?: string; readonly early?: Buffer } = {}) =>
+  const peer = (options: { readonly from?: string; readonly early?: Buffer; readonly path?: string } = {}) =>
     Effect.acquireRelease(
       Effect.promise(() => rawPeer({ port, ...options })),
       ({ socket }) => Effect.sync(() => socket.destroy()),
     )
   return { hub, peer, port, sockets, close: Scope.close(hubScope, Exit.void) }
 })
+
+/** Sends a text to everybody, in whatever form they want it. */
+export const say = (hub: SocketHub["Service"], text: string) =>
+  Effect.andThen(
+    hub.hold(() => text),
+    hub.broadcast,
+  )
 
 export const wait = (promise: () => Promise<void>) => Effect.promise(promise)
 export const pause = (millis: number) =>
@@ -91,7 +102,7 @@ export const fill = Effect.fnUntraced(function* (
   text: (version: number) => string = wide,
 ): Effect.fn.Return<number> {
   for (let version = 1; version < 2000; version++) {
-    yield* hub.broadcast(text(version))
+    yield* say(hub, text(version))
     if ((side?.writableLength ?? 0) > 0) return version
     // Under the loopback, bytes move to the peer's kernel between two turns.
     yield* pause(1)

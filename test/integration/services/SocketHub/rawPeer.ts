@@ -46,6 +46,8 @@ export const rawPeer = async (options: {
   readonly from?: string
   /** Sent behind the handshake without waiting for its answer. */
   readonly early?: Buffer
+  /** What it asks for; by default the address of the brief. */
+  readonly path?: string
 }) => {
   const socket = connect({
     host: "127.0.0.1",
@@ -79,7 +81,7 @@ export const rawPeer = async (options: {
   })
   socket.write(
     [
-      "GET /scores/websocket HTTP/1.1",
+      `GET ${options.path ?? "/scores/websocket"} HTTP/1.1`,
       "Host: localhost",
       "Upgrade: websocket",
       "Connection: Upgrade",
