@@ -1,22 +1,21 @@
-import type { Scores } from "../domain/Score.ts"
 import { backoffMs } from "./Backoff.ts"
 import { parseBoard } from "./BoardGuard.ts"
 import type { Environment, ResponseLike } from "./Environment.ts"
 import { request } from "./Request.ts"
+import { readStampTag, type StampedScores } from "./Stamp.ts"
 
 /** Between two polls that were answered: a second-hand board, but never one that looks abandoned. */
 const POLL_INTERVAL_MS = 5_000
 
 export interface BoardPollerHandlers {
   /** The server, or a cache that got it then, gave or confirmed this board at `confirmedAt` (ms since 1970). */
-  readonly onBoard: (scores: Scores, confirmedAt: number) => void
+  readonly onBoard: (board: StampedScores, confirmedAt: number) => void
   /** No board: refused, unreadable, or no answer. */
   readonly onMiss: () => void
 }
 
 /** What the last full answer said, and the tag under which it can be confirmed. */
-interface Held {
-  readonly scores: Scores
+interface Held extends StampedScores {
   readonly etag: string | null
 }
 
@@ -38,7 +37,8 @@ export const startPolling = (
     if (response.status === 304) return held
     if (response.status !== 200) return undefined
     const scores = parseBoard(await response.text())
-    return scores && { scores, etag: response.headers.get("etag") }
+    const etag = response.headers.get("etag")
+    return scores && { scores, stamp: readStampTag(etag), etag }
   }
 
   const miss = (waitSeconds: number): number => {
@@ -60,7 +60,7 @@ export const startPolling = (
     if (answer?.body === undefined) return miss(answer?.retryAfterSeconds ?? 0)
     held = answer.body
     failures = 0
-    handlers.onBoard(held.scores, environment.now() - answer.ageMs)
+    handlers.onBoard(held, environment.now() - answer.ageMs)
     return POLL_INTERVAL_MS * (0.8 + 0.4 * environment.random())
   }
 

@@ -1,6 +1,6 @@
-import type { Scores } from "../domain/Score.ts"
-import { parseBoard } from "./BoardGuard.ts"
+import { parseStampedBoard } from "./BoardGuard.ts"
 import type { Environment } from "./Environment.ts"
+import type { StampedScores } from "./Stamp.ts"
 
 /** The server repeats the board after 15 s of silence; two repeats lost and some slack mean a dead path. */
 const SILENCE_LIMIT_MS = 40_000
@@ -12,14 +12,16 @@ const FIRST_BOARD_LIMIT_MS = 10_000
 const WATCH_STEP_MS = 5_000
 
 export interface BoardSocketHandlers {
-  /** A board arrived. */
-  readonly onBoard: (scores: Scores) => void
-  /** The connection is over: refused, closed or silent. At most once, and nothing after it. */
+  /** A board arrived. Returns false for one that is older than the board on show. */
+  readonly onBoard: (board: StampedScores) => boolean
+  /** The connection is over: refused, closed, silent or behind. At most once, and nothing after it. */
   readonly onEnd: () => void
 }
 
 /**
- * One connection to the live board. A frame that is no board is ignored and does not count as a sign of life.
+ * One connection to the live board. A frame that is no board is ignored and does not count as a sign of life; nor
+ * does an older board: who sends nothing else for as long as silence is borne is cut off from the news, and another
+ * process may not be.
  * The returned function closes it without calling `onEnd`, and leaves no timer and no listener.
  */
 export const openBoardSocket = (
@@ -33,11 +35,10 @@ export const openBoardSocket = (
   let cancelWatch = () => {}
 
   const onMessage = (event: { readonly data: unknown }) => {
-    const scores = parseBoard(event.data)
-    if (scores === undefined) return
-    heardAt = environment.now()
+    const board = parseStampedBoard(event.data)
+    if (board === undefined) return
     limitMs = SILENCE_LIMIT_MS
-    handlers.onBoard(scores)
+    if (handlers.onBoard(board)) heardAt = environment.now()
   }
 
   // A dead peer never answers the close handshake, so nothing here waits for its `close` event.

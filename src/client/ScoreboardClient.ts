@@ -4,11 +4,15 @@ import { startPolling } from "./BoardPoller.ts"
 import { openBoardSocket } from "./BoardSocket.ts"
 import { type Environment, hostEnvironment } from "./Environment.ts"
 import { Listeners } from "./Listeners.ts"
+import { type Stamp, type StampedScores, versionsAhead } from "./Stamp.ts"
 
 /** A tab hidden for less keeps its socket, so that looking away and back costs nothing. */
 const HIDDEN_GRACE_MS = 10_000
 
-/** A socket that lived shorter than this counts as a failure: a server that drops everyone is not hammered. */
+/**
+ * A socket that lived shorter than this, or told nothing but older boards, counts as a failure: servers that drop
+ * everyone, or are all behind, are not hammered.
+ */
 const STABLE_MS = 5_000
 
 /** When polling works again, the socket is tried within this time instead of after its long wait. */
@@ -46,7 +50,8 @@ const sameBoard = (a: Scores | undefined, b: Scores): boolean =>
   a?.length === b.length && a.every((x, i) => x.email === b[i]?.email && x.score === b[i]?.score)
 
 /**
- * The live board. Starts at once and keeps itself connected until `close`; after that no timer, no listener
+ * The live board, which never goes back: of one epoch, no version is shown after a larger one, whichever process or
+ * cache it comes from. Such an older board does not confirm the one on show either. Starts at once and keeps itself connected until `close`; after that no timer, no listener
  * and no socket is left. Never throws after construction; a malformed `url` throws there.
  */
 export class ScoreboardClient {
@@ -57,6 +62,8 @@ export class ScoreboardClient {
   readonly #listeners = new Listeners<BoardView>()
   readonly #unwatchPage: () => void
   #view: BoardView = { state: "connecting", scores: undefined, confirmedAt: undefined }
+  /** Of the board on show. */
+  #stamp: Stamp | undefined
 
   #running = false
   #closed = false
@@ -76,7 +83,7 @@ export class ScoreboardClient {
     this.#environment = options.environment ?? hostEnvironment()
     this.#pauseWhenHidden = options.pauseWhenHidden ?? true
     this.#boardUrl = new URL("/scores", options.url).href
-    this.#socketUrl = new URL("/scores/websocket", options.url).href.replace(/^http/, "ws")
+    this.#socketUrl = new URL("/scores/websocket?stamped", options.url).href.replace(/^http/, "ws")
     this.#unwatchPage = this.#environment.watchPage(() => this.#pageChanged())
     if (this.#mayRun()) this.#start(options.fetchFirst ?? true)
     else this.#publish()
@@ -148,11 +155,11 @@ export class ScoreboardClient {
 
   #dial(): void {
     this.#stopSocket = openBoardSocket(this.#environment, this.#socketUrl, {
-      onBoard: (scores) => {
+      onBoard: (board) => {
         if (!this.#isLive) this.#liveSince = this.#environment.now()
         this.#isLive = true
         this.#stopPollingNow()
-        this.#show(scores, this.#environment.now())
+        return this.#show(board, this.#environment.now())
       },
       onEnd: () => this.#lost(),
     })
@@ -161,7 +168,8 @@ export class ScoreboardClient {
 
   #lost(): void {
     const wasLive = this.#isLive
-    const wasStable = wasLive && this.#environment.now() - this.#liveSince >= STABLE_MS
+    const hasConfirmed = (this.#view.confirmedAt ?? 0) >= this.#liveSince
+    const wasStable = wasLive && hasConfirmed && this.#environment.now() - this.#liveSince >= STABLE_MS
     this.#isLive = false
     this.#everFailed = true
     this.#redialIn(backoffMs(wasStable ? 0 : this.#failures, this.#environment.random))
@@ -182,12 +190,11 @@ export class ScoreboardClient {
 
   #poll(): void {
     this.#stopPolling ??= startPolling(this.#environment, this.#boardUrl, {
-      onBoard: (scores, confirmedAt) => {
+      onBoard: (board, confirmedAt) => {
         const recovered = this.#lastPoll === "missed"
         this.#lastPoll = "answered"
         if (recovered && this.#cancelRetry) this.#redialIn(RECOVERY_SPREAD_MS * this.#environment.random())
-        if (this.#isNews(confirmedAt)) this.#show(scores, confirmedAt)
-        else this.#publish()
+        this.#show(board, confirmedAt)
       },
       onMiss: () => {
         this.#lastPoll = "missed"
@@ -202,16 +209,26 @@ export class ScoreboardClient {
     this.#lastPoll = "none"
   }
 
-  /** False for what a cache kept from before the board on show. A clock that was set back is no reason. */
-  #isNews(confirmedAt: number): boolean {
+  /**
+   * False for an older version, and for what a cache kept from before the board on show where versions do not tell.
+   * A clock that was set back is no reason.
+   */
+  #isNews(stamp: Stamp | undefined, confirmedAt: number): boolean {
+    const ahead = versionsAhead(stamp, this.#stamp) ?? 0
+    if (ahead !== 0) return ahead > 0
     const shownAt = this.#view.confirmedAt ?? 0
     return confirmedAt >= shownAt || shownAt > this.#environment.now()
   }
 
-  #show(scores: Scores, confirmedAt: number): void {
-    const shown = this.#view.scores
-    const kept = shown && sameBoard(shown, scores) ? shown : scores
-    this.#publish({ scores: kept, confirmedAt })
+  /** False when the board is not shown, because that would be a step back. */
+  #show({ scores, stamp }: StampedScores, confirmedAt: number): boolean {
+    const isNews = this.#isNews(stamp, confirmedAt)
+    if (isNews) {
+      const shown = this.#view.scores
+      this.#stamp = stamp
+      this.#publish({ scores: shown && sameBoard(shown, scores) ? shown : scores, confirmedAt })
+    } else this.#publish()
+    return isNews
   }
 
   #state(): LiveState {

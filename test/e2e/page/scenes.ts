@@ -23,7 +23,7 @@ export const serveBoard = (first: ReadonlyArray<Score>) => {
   return {
     arrange: async (page: Page) => {
       await page.route("**/scores", (route) => route.fulfill({ json: { scores } }))
-      await page.routeWebSocket("**/scores/websocket", (socket) => {
+      await page.routeWebSocket("**/scores/websocket?stamped", (socket) => {
         sockets.add(socket)
         socket.onClose(() => void sockets.delete(socket))
         socket.send(frame())
@@ -103,7 +103,7 @@ export const SCENES: ReadonlyArray<Scene> = [
     options: DESKTOP,
     arrange: async (page) => {
       await page.route("**/scores", () => {})
-      await page.routeWebSocket("**/scores/websocket", () => {})
+      await page.routeWebSocket("**/scores/websocket?stamped", () => {})
     },
     shows: (page) => page.locator("[data-state=connecting]"),
   },
@@ -189,7 +189,7 @@ export const SCENES: ReadonlyArray<Scene> = [
     options: DESKTOP,
     arrange: async (page) => {
       await serveBoard(boardOf(10)).arrange(page)
-      await page.routeWebSocket("**/scores/websocket", (socket) => socket.close())
+      await page.routeWebSocket("**/scores/websocket?stamped", (socket) => socket.close())
     },
     shows: (page) => page.locator("[data-state=polling]"),
   },
@@ -198,7 +198,7 @@ export const SCENES: ReadonlyArray<Scene> = [
     options: DESKTOP,
     arrange: async (page) => {
       await page.route("**/scores", (route) => route.abort())
-      await page.routeWebSocket("**/scores/websocket", (socket) => socket.close())
+      await page.routeWebSocket("**/scores/websocket?stamped", (socket) => socket.close())
     },
     shows: (page) => page.getByText("No board yet"),
   },

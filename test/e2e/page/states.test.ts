@@ -123,7 +123,7 @@ layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The 
   it.effect("asks for the board while the socket is refused, and says so", () =>
     Effect.gen(function* () {
       const page = yield* openPage(yield* Product, {
-        before: (opened) => opened.routeWebSocket("**/scores/websocket", (socket) => socket.close()),
+        before: (opened) => opened.routeWebSocket("**/scores/websocket?stamped", (socket) => socket.close()),
       })
       yield* Effect.promise(() => connection(page, "polling"))
     }),

@@ -4,16 +4,19 @@ import { once } from "node:events"
 import { WebSocketServer } from "ws"
 import { type BoardView, ScoreboardClient } from "../../../src/client/ScoreboardClient.ts"
 
-const board = (score: number) => JSON.stringify({ scores: [{ email: "ada@example.com", score }] })
+const board = (score: number, stamp: object = {}) =>
+  JSON.stringify({ scores: [{ email: "ada@example.com", score }], ...stamp })
 
 /** A server that speaks the public contract for one board, on a free port of loopback. */
 const startServer = async () => {
   const http = createServer((_, response) => response.setHeader("etag", '"1"').end(board(1)))
   const sockets = new WebSocketServer({ noServer: true })
-  const state = { refuses: false }
+  const state = { refuses: false, version: 2 }
   http.on("upgrade", (request, socket, head) => {
     if (state.refuses) return void socket.end("HTTP/1.1 503 Service Unavailable\r\n\r\n")
-    sockets.handleUpgrade(request, socket, head, (client) => client.send(board(2)))
+    const { version } = state
+    const stamp = request.url?.endsWith("?stamped") === true ? { epoch: "epoch", version } : {}
+    sockets.handleUpgrade(request, socket, head, (client) => client.send(board(version, stamp)))
   })
   await once(http.listen(0, "127.0.0.1"), "listening")
   const address = http.address()
@@ -55,5 +58,23 @@ describe("ScoreboardClient on Node's own WebSocket and fetch", () => {
     assert.isDefined(peer)
     client.close()
     await once(peer, "close")
+  })
+
+  it("asks for stamps, and keeps its board when it comes back to a process that is behind", async () => {
+    await using server = await startServer()
+    server.state.version = 9
+    const client = new ScoreboardClient({ url: server.url, fetchFirst: false })
+    const shown: Array<number | undefined> = []
+    client.subscribe(({ scores }) => scores && shown.push(scores[0]?.score))
+    await until(client, ({ state }) => state === "live")
+
+    for (const version of [8, 10]) {
+      server.state.version = version
+      server.cut()
+      await until(client, ({ state }) => state === "reconnecting")
+      await until(client, ({ state }) => state === "live")
+    }
+    client.close()
+    assert.deepStrictEqual([...new Set(shown)], [9, 10])
   })
 })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { parseBoard } from "../../../src/client/BoardGuard.ts"
-import { encodePublicBoard } from "../../../src/domain/Messages.ts"
+import { parseBoard, parseStampedBoard } from "../../../src/client/BoardGuard.ts"
+import { encodePublicBoard, encodeStampedBoard } from "../../../src/domain/Messages.ts"
 import { BOARD_SIZE } from "../../../src/domain/Score.ts"
 
 const places = (count: number) =>
@@ -38,5 +38,29 @@ describe("parseBoard", () => {
     ["one bad place among good ones", '{"scores":[{"email":"a","score":2},null]}'],
   ])("refuses %s", (_, data) => {
     assert.isUndefined(parseBoard(data))
+  })
+})
+
+describe("parseStampedBoard", () => {
+  it("reads what the server writes, stamped or not", () => {
+    const scores = places(2)
+    const stamp = { epoch: "e", version: 0 }
+    assert.deepStrictEqual(parseStampedBoard(encodeStampedBoard({ scores, ...stamp })), { scores, stamp })
+    assert.deepStrictEqual(parseStampedBoard(encodePublicBoard(scores)), { scores, stamp: undefined })
+  })
+
+  it.each([
+    ["no epoch", { version: 1 }],
+    ["no version", { epoch: "e" }],
+    ["an empty epoch", { epoch: "", version: 1 }],
+    ["an epoch that is no text", { epoch: 1, version: 1 }],
+    ["a version in quotes", { epoch: "e", version: "1" }],
+    ["a fraction", { epoch: "e", version: 1.5 }],
+    ["a negative version", { epoch: "e", version: -1 }],
+  ])("takes a board with %s for an unstamped one", (_, half) => {
+    assert.deepStrictEqual(parseStampedBoard(JSON.stringify({ scores: [], ...half })), {
+      scores: [],
+      stamp: undefined,
+    })
   })
 })

@@ -31,8 +31,11 @@ export class FakeSocket implements SocketLike {
     for (const entry of Array.from(this.listeners)) if (entry.type === type) entry.listener({ data })
   }
 
-  send(scores: ReadonlyArray<{ readonly email: string; readonly score: number }>): void {
-    this.emit("message", JSON.stringify({ scores }))
+  send(
+    scores: ReadonlyArray<{ readonly email: string; readonly score: number }>,
+    stamp: { readonly epoch?: string; readonly version?: number } = {},
+  ): void {
+    this.emit("message", JSON.stringify({ scores, ...stamp }))
   }
 }
 

@@ -7,7 +7,7 @@ describe("ScoreboardClient", () => {
     it("is connecting until the first board and live from then on", () => {
       const environment = new FakeEnvironment()
       const { client, states } = startClient(environment)
-      assert.strictEqual(environment.socket.url, "wss://board.example/scores/websocket")
+      assert.strictEqual(environment.socket.url, "wss://board.example/scores/websocket?stamped")
       environment.socket.send(ada(1))
       assert.deepStrictEqual(states(), ["connecting", "live"])
       assert.deepStrictEqual(client.view.scores, ada(1))
