@@ -3,6 +3,7 @@ import * as Redacted from "effect/Redacted"
 import { randomUUID } from "node:crypto"
 import { Agent, request } from "node:http"
 import { join } from "node:path"
+import { parseStampedBoard } from "../../src/client/BoardGuard.ts"
 import { hostEnvironment, type SocketLike } from "../../src/client/Environment.ts"
 import { ScoreboardClient } from "../../src/client/ScoreboardClient.ts"
 import { spawn } from "../engines/ChildProcess.ts"
@@ -13,15 +14,18 @@ import { startSqsServer } from "../engines/SqsServer.ts"
 import { mint } from "../engines/TokenIssuer.ts"
 import { type Backend, startBalancer } from "./balancer.ts"
 
-/** How long the balancer has to notice that a process is leaving. */
-const SHUTDOWN_DELAY = "500 millis"
+/** How long the balancer, which asks every 50 ms, has to notice that a process is leaving; also on a busy machine. */
+const SHUTDOWN_DELAY = "1 second"
+
+/** Every client of a test has the same address. */
+const MAX_PER_ADDRESS = "10000"
 
 const MANAGEMENT = /"Health and metrics are served".*"port":(\d+)/
 const ROOT = join(import.meta.dirname, "../..")
 const TOKEN_SECONDS = 3600
 
-/** Engines, a worker, and as many API processes behind a balancer as are started. */
-export const startSystem = Effect.gen(function* () {
+/** Engines, a worker, and as many API processes behind a balancer as are started, each with `settings`. */
+export const startSystem = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>> = {}) {
   const [postgres, redis, sqs, identity] = yield* Effect.all(
     [Postgres.make(), startRedisServer(), startSqsServer(), FakeCognito.make],
     { concurrency: "unbounded" },
@@ -39,8 +43,9 @@ export const startSystem = Effect.gen(function* () {
     ...identity.env,
     COGNITO_JWKS_URI: `${identity.env.COGNITO_ISSUER}/.well-known/jwks.json`,
     INCREMENT_RATE_LIMIT: "0",
-    WEBSOCKET_MAX_PER_ADDRESS: "1000",
+    WEBSOCKET_MAX_PER_ADDRESS: MAX_PER_ADDRESS,
     SHUTDOWN_DELAY,
+    ...settings,
   }
   const run = (main: string, readyWhen: RegExp) =>
     spawn({
@@ -119,43 +124,68 @@ export const startLoad = (url: string, tokens: ReadonlyArray<string>) => {
   }
 }
 
+// All clients get the same text, which is read once.
+const read = { data: undefined as unknown, version: undefined as number | undefined }
+const versionOf = (data: unknown) => {
+  if (data !== read.data) {
+    read.data = data
+    read.version = parseStampedBoard(data)?.stamp?.version
+  }
+  return read.version
+}
+
 /** What happened to one client of the live board. */
 export interface Watched {
   readonly client: ScoreboardClient
-  /** Times in ms at which an open socket ended, and at which a socket was dialled. */
-  readonly endedAt: Array<number>
-  readonly dialledAt: Array<number>
-  /** Times without a live socket, each in ms. */
-  readonly gaps: Array<number>
+  /** When the client meant to dial, in ms: a timer that this busy process ran late does not count. */
+  readonly diallingAt: Array<number>
+  /** Times without a live socket, each by two moments of `performance.now()`. */
+  readonly gaps: Array<{ readonly from: number; readonly to: number }>
   /** Boards on which someone had fewer points than before. */
   readonly falls: Array<string>
+  /** Frames that were older than one before them on the same connection, or had no stamp. */
+  readonly badFrames: Array<string>
+  /** Frames, the first of a connection, that were older than what another connection had brought. */
+  readonly older: () => number
 }
 
 /** Opens a client and watches it. */
 export const watchBoard = (url: string): Watched => {
   const host = hostEnvironment()
-  const endedAt: Array<number> = []
-  const dialledAt: Array<number> = []
-  const gaps: Array<number> = []
+  const diallingAt: Array<number> = []
+  const gaps: Array<{ readonly from: number; readonly to: number }> = []
   const falls: Array<string> = []
-  const openSocket = (socketUrl: string): SocketLike => {
-    dialledAt.push(performance.now())
-    const socket = host.openSocket(socketUrl)
-    let isOpen = false
-    socket.addEventListener("message", () => {
-      isOpen = true
+  const badFrames: Array<string> = []
+  let newest = -1
+  let older = 0
+  let due: number | undefined
+  const after = (delayMs: number, action: () => void) => {
+    const at = performance.now() + delayMs
+    return host.after(delayMs, () => {
+      due = at
+      action()
+      due = undefined
     })
-    socket.addEventListener("close", () => {
-      if (isOpen) endedAt.push(performance.now())
+  }
+  const openSocket = (socketUrl: string): SocketLike => {
+    diallingAt.push(due ?? performance.now())
+    const socket = host.openSocket(socketUrl)
+    let here = -1
+    socket.addEventListener("message", ({ data }) => {
+      const sent = versionOf(data)
+      if (sent === undefined || sent < here) badFrames.push(String(data))
+      else if (sent < newest) older++
+      here = sent ?? here
+      newest = Math.max(newest, here)
     })
     return socket
   }
-  const client = new ScoreboardClient({ url, fetchFirst: false, environment: { ...host, openSocket } })
+  const client = new ScoreboardClient({ url, fetchFirst: false, environment: { ...host, after, openSocket } })
   const best = new Map<string, number>()
   let lostAt: number | undefined
   client.subscribe(({ state, scores }) => {
     if (state === "live") {
-      if (lostAt !== undefined) gaps.push(performance.now() - lostAt)
+      if (lostAt !== undefined) gaps.push({ from: lostAt, to: performance.now() })
       lostAt = undefined
     } else if (state !== "connecting") lostAt ??= performance.now()
     for (const { email, score } of scores ?? []) {
@@ -164,7 +194,7 @@ export const watchBoard = (url: string): Watched => {
       best.set(email, score)
     }
   })
-  return { client, endedAt, dialledAt, gaps, falls }
+  return { client, diallingAt, gaps, falls, badFrames, older: () => older }
 }
 
 /** Points of all players on a client's board. */

@@ -47,7 +47,7 @@ export interface Result {
   readonly shownMillis: number
   readonly drainedMillis: number
   readonly frames: number
-  readonly behind: number
+  readonly dropped: number
   /** Empty when everything held. */
   readonly findings: ReadonlyArray<string>
 }
@@ -147,7 +147,7 @@ export const run = Effect.fnUntraced(function* (seed: number) {
     shownMillis,
     drainedMillis,
     frames: watchers.reduce((sum, { frames }) => sum + frames(), 0),
-    behind: watchers.reduce((sum, { behind }) => sum + behind.length, 0),
+    dropped: watchers.reduce((sum, { dropped }) => sum + dropped(), 0),
     findings,
   }
   return result

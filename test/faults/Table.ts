@@ -13,7 +13,7 @@ const COLUMNS: ReadonlyArray<readonly [title: string, cell: (result: Result) => 
   ["board everywhere, ms", ({ shownMillis }) => shownMillis],
   ["outbox empty, ms", ({ drainedMillis }) => drainedMillis],
   ["frames", ({ frames }) => frames],
-  ["lower after a reconnect", ({ behind }) => behind],
+  ["older, dropped", ({ dropped }) => dropped],
   ["findings", ({ findings }) => findings.length],
 ]
 

@@ -1,28 +1,33 @@
 import * as Effect from "effect/Effect"
 import { WebSocket } from "ws"
-import { parseBoard } from "../../src/client/BoardGuard.ts"
+import { parseStampedBoard } from "../../src/client/BoardGuard.ts"
+import { type StampedScores, versionsAhead } from "../../src/client/Stamp.ts"
 import type { Scores } from "../../src/domain/Score.ts"
 
 /** Between the end of a connection and the next one, in milliseconds. */
 const RECONNECT_MILLIS = 100
 
-/** A viewer of the board who comes back whenever the connection is lost, and remembers every score ever shown. */
+/**
+ * A viewer of the board who comes back whenever the connection is lost, drops older boards as our client does, and
+ * remembers every score ever shown.
+ */
 export interface Watcher {
   readonly frames: () => number
   readonly connections: () => number
   /** The board of the newest frame of the present connection. */
   readonly newest: () => Scores | undefined
-  /** Scores that fell within one connection, and frames that are no board. */
+  /** Scores that fell within one connection or on the viewer's board, and frames that are no board with a stamp. */
   readonly findings: ReadonlyArray<string>
-  /** Scores that were lower after the connection was lost than before. */
-  readonly behind: ReadonlyArray<string>
+  /** Older boards that came after a reconnect, and were dropped. */
+  readonly dropped: () => number
 }
 
 /** Watches an API's board until the scope ends. */
 export const watch = Effect.fnUntraced(function* (name: string, url: string) {
   const findings: Array<string> = []
-  const behind: Array<string> = []
   const ever = new Map<string, number>()
+  let shown: StampedScores | undefined
+  let dropped = 0
   let frames = 0
   let connections = 0
   let newest: Scores | undefined
@@ -32,25 +37,31 @@ export const watch = Effect.fnUntraced(function* (name: string, url: string) {
 
   const open = () => {
     const here = new Map<string, number>()
-    const opened = new WebSocket(`${url.replace(/^http/, "ws")}/scores/websocket`, {
+    const opened = new WebSocket(`${url.replace(/^http/, "ws")}/scores/websocket?stamped`, {
       handshakeTimeout: 2_000,
     })
     socket = opened
     opened.on("open", () => (connections += 1))
     opened.on("message", (data: Buffer) => {
       frames += 1
-      const board = parseBoard(data.toString())
-      if (board === undefined)
-        return void findings.push(`${name} got no board: ${data.toString().slice(0, 200)}`)
-      newest = board
-      for (const { email, score } of board) {
+      const board = parseStampedBoard(data.toString())
+      if (board?.stamp === undefined)
+        return void findings.push(`${name} got no stamped board: ${data.toString().slice(0, 200)}`)
+      newest = board.scores
+      for (const { email, score } of board.scores) {
         const before = here.get(email) ?? 0
-        const overall = ever.get(email) ?? 0
-        if (score < before) findings.push(`${name} saw ${email} fall from ${before} to ${score}`)
-        else if (score < overall)
-          behind.push(`${name} saw ${email} at ${overall}, then at ${score} after coming back`)
+        if (score < before) findings.push(`${name} was sent ${email} at ${before}, then at ${score}`)
         here.set(email, score)
-        ever.set(email, Math.max(score, overall))
+      }
+      if ((versionsAhead(board.stamp, shown?.stamp) ?? 0) < 0) {
+        dropped += 1
+        return
+      }
+      shown = board
+      for (const { email, score } of board.scores) {
+        const before = ever.get(email) ?? 0
+        if (score < before) findings.push(`${name} showed ${email} at ${before}, then at ${score}`)
+        ever.set(email, score)
       }
     })
     // What follows every error is "close".
@@ -72,7 +83,7 @@ export const watch = Effect.fnUntraced(function* (name: string, url: string) {
     connections: () => connections,
     newest: () => newest,
     findings,
-    behind,
+    dropped: () => dropped,
   }
   return watcher
 })
