@@ -40,7 +40,7 @@ const handles: Readonly<Record<Hop, Metric.Metric<number, unknown>>> = {
  */
 export const measureHop = (hop: Hop, ...since: ReadonlyArray<number>): Effect.Effect<void> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    Effect.forEach(since, (start) => Metric.update(handles[hop], Math.max(0, now - start) / 1000), {
-      discard: true,
+    Effect.map(Effect.context<never>(), (context) => {
+      for (const start of since) handles[hop].updateUnsafe(Math.max(0, now - start) / 1000, context)
     }),
   )

@@ -16,7 +16,13 @@ import { surviving } from "./Surviving.ts"
  */
 const TICK = "1 second"
 
-/** Callers that wait for a refresh at one time: the pollers, each of which waits for one. */
+/**
+ * From the end of one refresh to the next. Sockets are written to every 50 ms at most (`BROADCAST_INTERVAL`), so nobody
+ * would see more boards; the first refresh after a quiet moment is at once.
+ */
+const PAUSE = "20 millis"
+
+/** Callers that wait for a refresh at one time. */
 const MAILBOX = 256
 
 const refreshes = Metric.counter("board_refreshes_total", {
@@ -53,6 +59,7 @@ const make = Effect.gen(function* () {
     const waiting = yield* Queue.takeBetween(mailbox, 1, MAILBOX)
     const exit = yield* Effect.exit(once)
     for (const caller of waiting) Deferred.doneUnsafe(caller, exit)
+    yield* Effect.sleep(PAUSE)
   })
   yield* Effect.forkScoped(Effect.forever(surviving("The refresher")(serve)))
 

@@ -1,32 +1,41 @@
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { INCREMENT_TYPE, QueueMessage } from "../domain/Messages.ts"
-import { type ReceivedMessage, Sqs, SQS_BATCH_SIZE } from "../services/Sqs/Sqs.ts"
+import { type ReceivedMessage, Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../services/Sqs/Sqs.ts"
 import { measureHop } from "./Freshness.ts"
 import { Refresher } from "./Refresher.ts"
 import { surviving } from "./Surviving.ts"
 
 /**
- * Long polls at one time under load: while one batch waits for its refresh, others arrive and share the next. A
- * receive that was not full says that one poller is enough, and messages gather for it meanwhile.
+ * Long polls at one time under load. A receive that was not full says that one poller is enough, and messages gather
+ * for it meanwhile.
  */
 const POLLERS = 4
 
+/** Batches received that wait to be shown; when it is full nothing more is received. */
+const MAILBOX = 32
+
+/** Calls that delete messages at one time. */
+const DELETES = 4
+
 /** A batch that is not done by then is left to be redelivered: below the visibility timeout of 30 s. */
-const BATCH_LIMIT = "20 seconds"
+const BATCH_LIMIT_MILLIS = 20_000
 
 /** Between a failed receive and the next: doubling from 200 ms, at most 5 s, jittered. */
 const receiveBackoff = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")]).pipe(
   Schedule.jittered,
 )
 
-/** Between a failed refresh and the next, while the batch is held: 8 tries within about 6 s. */
+/** Between a failed refresh and the next, while batches are held: 8 tries within about 6 s. */
 const refreshBackoff = Schedule.exponential("50 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 7 }))
 
 /** How often a worker that could not show a board looks whether it can again. */
@@ -37,104 +46,121 @@ const received = Metric.counter("worker_messages_total", {
   incremental: true,
 })
 
-const decodeType = Schema.decodeUnknownEffect(QueueMessage)
-
-/** Which of a batch to delete, and whether the board may have changed. */
-interface Sorted {
-  readonly increments: ReadonlyArray<string>
-  readonly others: ReadonlyArray<string>
+const sorted = {
+  increment: Metric.withAttributes(received, { outcome: "increment" }),
+  other: Metric.withAttributes(received, { outcome: "other" }),
+  malformed: Metric.withAttributes(received, { outcome: "malformed" }),
 }
 
-/** Sorts a batch by `type`; what has none stays on the queue for its redrive policy. */
-const sort = Effect.fnUntraced(function* (batch: ReadonlyArray<ReceivedMessage>) {
+const decodeType = Schema.decodeUnknownExit(QueueMessage)
+
+/** Messages of one receive, and when they came, in milliseconds since 1970. */
+interface Batch {
+  readonly messages: ReadonlyArray<ReceivedMessage>
+  readonly at: number
+}
+
+/** Sorts messages by `type`, by their receipts; what has none stays on the queue for its redrive policy. */
+const sort = Effect.fnUntraced(function* (messages: ReadonlyArray<ReceivedMessage>) {
   const increments: Array<string> = []
   const others: Array<string> = []
-  for (const message of batch) {
-    const decoded = yield* Effect.result(decodeType(message.body))
-    if (decoded._tag === "Failure") {
+  for (const message of messages) {
+    const decoded = decodeType(message.body)
+    if (Exit.isFailure(decoded)) {
       yield* Effect.logError("A message has no type and is left on the queue").pipe(
         Effect.annotateLogs({ messageId: message.id, receiveCount: message.receiveCount }),
       )
-      yield* Metric.update(Metric.withAttributes(received, { outcome: "malformed" }), 1)
-    } else if (decoded.success.type === INCREMENT_TYPE) increments.push(message.receipt)
+    } else if (decoded.value.type === INCREMENT_TYPE) increments.push(message.receipt)
     else others.push(message.receipt)
   }
-  yield* Metric.update(Metric.withAttributes(received, { outcome: "increment" }), increments.length)
-  yield* Metric.update(Metric.withAttributes(received, { outcome: "other" }), others.length)
-  return { increments, others } satisfies Sorted
+  yield* Metric.update(sorted.increment, increments.length)
+  yield* Metric.update(sorted.other, others.length)
+  yield* Metric.update(sorted.malformed, messages.length - increments.length - others.length)
+  return { increments, others }
 })
 
 /**
- * The worker: polls the queue, shows the top 10 after every batch of increments, deletes what was shown. A batch
- * is deleted only after its refresh; a failure leaves it to be redelivered.
+ * The worker: polls the queue, shows the top 10 after every batch of increments, deletes what was shown. Batches that
+ * come while a board is on its way share the next one. A failure leaves them to be redelivered.
  */
 export const Worker = Layer.effectDiscard(
   Effect.gen(function* () {
     const sqs = yield* Sqs
     const refresher = yield* Refresher
-
-    /** A message that comes again was fresh the first time; another sender's may have no time, or no number. */
-    const measureArrival = (batch: ReadonlyArray<ReceivedMessage>) =>
-      measureHop(
-        "commit-worker",
-        ...batch.flatMap(({ attributes, receiveCount }) => {
-          const committedAt = Number(attributes["committedAt"] ?? Number.NaN)
-          return receiveCount === 1 && Number.isFinite(committedAt) ? [committedAt] : []
-        }),
-      )
-
-    const handleBatch = Effect.fn("Worker.handleBatch")(function* (batch: ReadonlyArray<ReceivedMessage>) {
-      const receivedAt = yield* Clock.currentTimeMillis
-      yield* measureArrival(batch)
-      const { increments, others } = yield* sort(batch)
-      if (increments.length > 0) {
-        yield* Effect.retry(refresher.refresh, refreshBackoff)
-        yield* measureHop("worker-redis", receivedAt)
-      }
-      const failed = yield* sqs.delete([...increments, ...others])
-      if (failed.length > 0) {
-        yield* Effect.logWarning("Messages could not be deleted and will come again", {
-          count: failed.length,
-        })
-      }
-    })
+    const mailbox = yield* Queue.bounded<Batch>(MAILBOX)
 
     let stuck = false
-    const handle = (batch: ReadonlyArray<ReceivedMessage>) =>
-      batch.length === 0
-        ? Effect.void
-        : handleBatch(batch).pipe(
-            Effect.timeout(BATCH_LIMIT),
-            Effect.catch((error) => {
-              stuck = true
-              return Effect.logWarning("A batch was not finished and will be redelivered", error).pipe(
-                Effect.annotateLogs({ messages: batch.length }),
-              )
-            }),
-          )
+    const refresh = refresher.refresh.pipe(
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          stuck = Exit.isFailure(exit)
+        }),
+      ),
+    )
+
+    const forget = (receipts: ReadonlyArray<string>) =>
+      Effect.forEach(
+        Arr.chunksOf(receipts, SQS_BATCH_SIZE),
+        (some) =>
+          sqs.delete(some).pipe(
+            Effect.flatMap((failed) => (failed.length === 0 ? Effect.void : comeAgain(failed.length))),
+            Effect.catch((error) => comeAgain(some.length, error)),
+          ),
+        { concurrency: DELETES, discard: true },
+      )
+
+    const show = Effect.fn("Worker.show")(function* (batches: ReadonlyArray<Batch>) {
+      const { increments, others } = yield* sort(batches.flatMap(({ messages }) => messages))
+      if (increments.length > 0) {
+        yield* Effect.retry(refresh, refreshBackoff)
+        yield* measureHop("worker-redis", ...batches.map(({ at }) => at))
+      }
+      yield* forget([...increments, ...others])
+    })
+
+    const handle = Effect.fnUntraced(function* (batches: ReadonlyArray<Batch>) {
+      const waited = (yield* Clock.currentTimeMillis) - Math.min(...batches.map(({ at }) => at))
+      yield* show(batches).pipe(
+        Effect.timeout(Math.max(0, BATCH_LIMIT_MILLIS - waited)),
+        Effect.catch((error) =>
+          Effect.logWarning("Messages were not handled and will be redelivered", error).pipe(
+            Effect.annotateLogs({ messages: batches.flatMap(({ messages }) => messages).length }),
+          ),
+        ),
+      )
+    })
+
+    // Last of all what is still waiting is shown: it was received, so nobody else gets it for a while.
+    yield* Effect.addFinalizer(() =>
+      Effect.flatMap(Queue.clear(mailbox), (left) => (left.length === 0 ? Effect.void : handle(left))),
+    )
+    const handler = Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(restore(Queue.takeBetween(mailbox, 1, MAILBOX)), handle),
+    )
+    yield* Effect.forkScoped(Effect.forever(surviving("A batch")(handler)))
 
     // While no board can be shown nothing is received: every receive counts towards the dead-letter queue.
     const unstuck = Effect.suspend(() =>
-      stuck ? Effect.retry(refresher.refresh, Schedule.spaced(UNSTUCK_EVERY)) : Effect.void,
-    ).pipe(
-      Effect.andThen(
-        Effect.sync(() => {
-          stuck = false
-        }),
-      ),
+      stuck ? Effect.retry(refresh, Schedule.spaced(UNSTUCK_EVERY)) : Effect.void,
     )
 
     const busy = yield* Latch.make(false)
     const receive = sqs.receive.pipe(
       Effect.tapError((error) => Effect.logWarning("The queue could not be read", error)),
       Effect.retry(receiveBackoff),
-      Effect.tap((batch) => (batch.length === SQS_BATCH_SIZE ? busy.open : busy.close)),
+      Effect.tap((messages) => (messages.length === SQS_BATCH_SIZE ? busy.open : busy.close)),
     )
 
-    // Only the wait for messages can be interrupted: a batch that was received is finished first.
+    const take = Effect.fnUntraced(function* (messages: ReadonlyArray<ReceivedMessage>) {
+      if (messages.length === 0) return
+      yield* measureArrival(messages)
+      yield* Queue.offer(mailbox, { messages, at: yield* Clock.currentTimeMillis })
+    })
+
+    // Only the wait for messages can be interrupted: what was received is handled.
     const poll = (waitForTurn: Effect.Effect<void>) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(restore(waitForTurn.pipe(Effect.andThen(unstuck), Effect.andThen(receive))), handle),
+        Effect.flatMap(restore(waitForTurn.pipe(Effect.andThen(unstuck), Effect.andThen(receive))), take),
       )
     const poller = (waitForTurn: Effect.Effect<void>) =>
       Stream.fromEffectSchedule(surviving("A poll")(poll(waitForTurn)), Schedule.forever)
@@ -145,3 +171,18 @@ export const Worker = Layer.effectDiscard(
     ).pipe(Stream.runDrain, Effect.forkScoped)
   }),
 )
+
+/** A message that comes again was fresh the first time; another sender's may have no time, or no number. */
+const measureArrival = (messages: ReadonlyArray<ReceivedMessage>) =>
+  measureHop(
+    "commit-worker",
+    ...messages.flatMap(({ attributes, receiveCount }) => {
+      const committedAt = Number(attributes["committedAt"] ?? Number.NaN)
+      return receiveCount === 1 && Number.isFinite(committedAt) ? [committedAt] : []
+    }),
+  )
+
+const comeAgain = (messages: number, error?: SqsFailure) =>
+  Effect.logWarning("Messages could not be deleted and will come again", error).pipe(
+    Effect.annotateLogs({ messages }),
+  )

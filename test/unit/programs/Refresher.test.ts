@@ -51,7 +51,7 @@ describe("Refresher", () => {
           yield* TestClock.adjust("60 millis")
           assert.isDefined(first.pollUnsafe())
           assert.isTrue(others.every((fiber) => fiber.pollUnsafe() === undefined))
-          yield* TestClock.adjust("100 millis")
+          yield* TestClock.adjust("120 millis")
           yield* Effect.forEach(others, Fiber.join)
           assert.strictEqual(state.started - before, 2)
         }),
@@ -68,8 +68,25 @@ describe("Refresher", () => {
         assert.strictEqual((yield* Fiber.join(failed))._tag, "RedisFailure")
         state.fail = false
         const next = yield* Effect.forkChild(refresher.refresh)
-        yield* TestClock.adjust("100 millis")
+        yield* TestClock.adjust("120 millis")
         yield* Fiber.join(next)
+      }),
+    ),
+  )
+
+  it.effect("begins at once after a quiet moment, and 20 ms after a refresh at the earliest", () =>
+    withRefreshes((refresher, state) =>
+      Effect.gen(function* () {
+        yield* TestClock.adjust("500 millis")
+        const before = state.started
+        yield* Effect.forkChild(refresher.refresh)
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(state.started - before, 1)
+        yield* Effect.forkChild(refresher.refresh)
+        yield* TestClock.adjust("118 millis")
+        assert.strictEqual(state.started - before, 1)
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(state.started - before, 2)
       }),
     ),
   )

@@ -1,59 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import { UserId } from "../../../src/domain/Score.ts"
-import { encodeIncrement } from "../../../src/domain/Messages.ts"
-import { Refresher, type RefreshFailure } from "../../../src/programs/Refresher.ts"
+import { Refresher } from "../../../src/programs/Refresher.ts"
 import { Worker } from "../../../src/programs/Worker.ts"
 import { RedisFailure } from "../../../src/services/Redis/Redis.ts"
-import { type ReceivedMessage, Sqs } from "../../../src/services/Sqs/Sqs.ts"
+import { Sqs } from "../../../src/services/Sqs/Sqs.ts"
 import { hopDuring } from "./hopFigures.ts"
-
-const message = (id: string, body: string): ReceivedMessage => ({
-  id,
-  receipt: `receipt ${id}`,
-  body,
-  attributes: {},
-  receiveCount: 1,
-})
-const increment = (id: string) =>
-  message(id, encodeIncrement({ userId: UserId.make("ada"), email: "ada@example.com" }))
-
-/** A worker on a queue that gives `batch` once; what it did, in order. */
-const run = Effect.fnUntraced(function* (
-  batch: ReadonlyArray<ReceivedMessage>,
-  refresh: Effect.Effect<void, RefreshFailure>,
-) {
-  const log: Array<string> = []
-  let given = false
-  const scope = yield* Scope.make()
-  const services = Layer.mergeAll(
-    Layer.mock(Sqs)({
-      receive: Effect.suspend(() => {
-        if (given) return Effect.never
-        given = true
-        return Effect.succeed(batch)
-      }),
-      delete: (receipts) => Effect.sync(() => (log.push(`delete ${receipts.join(", ")}`), [])),
-    }),
-    Layer.succeed(
-      Refresher,
-      Refresher.of({
-        refresh: Effect.tap(
-          Effect.suspend(() => (log.push("refresh"), refresh)),
-          () => Effect.sync(() => log.push("refreshed")),
-        ),
-      }),
-    ),
-  )
-  yield* Layer.buildWithScope(Worker.pipe(Layer.provide(services)), scope)
-  yield* TestClock.adjust("1 millis")
-  return { log, stop: Scope.close(scope, Exit.void) }
-})
+import { increment, message, run, settle } from "./workerFixtures.ts"
 
 describe("Worker", () => {
   it.effect("refreshes the board once per batch and deletes the batch after that", () =>
@@ -148,11 +103,13 @@ describe("Worker", () => {
         ),
       )
       yield* Effect.gen(function* () {
+        yield* settle
         yield* TestClock.adjust("10 minutes")
         const pollers = receives
         assert.isAtMost(pollers, 8)
         away = false
         yield* TestClock.adjust("2 seconds")
+        yield* Effect.repeat(settle, { until: () => receives > 40, times: 100 })
         assert.isAbove(receives, 40)
       }).pipe(Effect.provide(Worker.pipe(Layer.provide(services))))
     }),
