@@ -30,6 +30,14 @@ const increments = Metric.counter("increments_total", {
   description: "Requests to raise a score, by outcome.",
   incremental: true,
 })
+const outcomes: Readonly<Record<IncrementRow["outcome"] | "unavailable", Metric.Metric<number, unknown>>> = {
+  counted: Metric.withAttributes(increments, { outcome: "counted" }),
+  duplicate: Metric.withAttributes(increments, { outcome: "duplicate" }),
+  unknown: Metric.withAttributes(increments, { outcome: "unknown" }),
+  hidden: Metric.withAttributes(increments, { outcome: "hidden" }),
+  revoked: Metric.withAttributes(increments, { outcome: "revoked" }),
+  unavailable: Metric.withAttributes(increments, { outcome: "unavailable" }),
+}
 const batches = Metric.histogram("increment_batch_rows", {
   description: "Requests per commit.",
   boundaries: [1, 2, 5, 10, 20, 50, 100],
@@ -182,7 +190,7 @@ const make = Effect.gen(function* () {
     const request = { userId: caller.userId, email: caller.email ?? "", key, tokenId: caller.tokenId ?? "" }
     let row = yield* submit(request)
     if (row.outcome === "unknown") row = yield* submit({ ...request, email: yield* emailOf(caller) })
-    yield* Metric.update(Metric.withAttributes(increments, { outcome: row.outcome }), 1)
+    yield* Metric.update(outcomes[row.outcome], 1)
     if (row.outcome === "revoked" || row.outcome === "unknown") return yield* new Unauthorized()
     if (row.outcome === "hidden") return yield* new Forbidden()
   })
@@ -190,9 +198,7 @@ const make = Effect.gen(function* () {
   return Increment.of({
     raise: (caller, key) =>
       Effect.tapError(raise(caller, key), (error) =>
-        error._tag === "Unavailable"
-          ? Metric.update(Metric.withAttributes(increments, { outcome: "unavailable" }), 1)
-          : Effect.void,
+        error._tag === "Unavailable" ? Metric.update(outcomes.unavailable, 1) : Effect.void,
       ),
   })
 })

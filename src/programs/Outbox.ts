@@ -1,3 +1,4 @@
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -17,6 +18,12 @@ const MAILBOX = 1000
 /** Commits whose messages are sent together, so that calls of 10 are full even when commits are small. */
 const COMMITS_PER_SEND = 20
 
+/**
+ * From the end of one send to the next: what is committed meanwhile shares a call. A lone commit is sent at once, and
+ * boards are shown every 20 ms at most.
+ */
+const PAUSE = "10 millis"
+
 /** Calls to SQS at one time. */
 const SEND_CONCURRENCY = 4
 
@@ -26,6 +33,12 @@ const SWEEP_EVERY = "2 seconds"
 /** Rows of one sweep, and how long they are this process's own: above the time limit of a send. */
 const SWEEP = { limit: 50, leaseSeconds: 10 }
 
+/** Commits whose rows were not deleted yet; more than that are left to the sweep, which sends them again. */
+const SENT_MAILBOX = 10_000
+
+/** How often the rows of what was sent are deleted. A crash in between sends that much twice. */
+const DELETE_EVERY = "200 millis"
+
 /** What a stopping process may spend on sending what is left; the rest is swept up elsewhere. */
 const LAST_SEND_LIMIT = "2 seconds"
 
@@ -33,6 +46,11 @@ const messages = Metric.counter("outbox_messages_total", {
   description: "Messages of committed increments, by what became of them here.",
   incremental: true,
 })
+
+const outcomes = {
+  sent: Metric.withAttributes(messages, { outcome: "sent" }),
+  kept: Metric.withAttributes(messages, { outcome: "kept" }),
+}
 
 /** One commit whose messages are to be sent. */
 export interface Commit {
@@ -65,18 +83,17 @@ const make = Effect.gen(function* () {
   const sql = yield* Sql
   const sqs = yield* Sqs
   const mailbox = yield* Queue.dropping<Commit>(MAILBOX)
+  const sentIds = yield* Queue.dropping<string>(SENT_MAILBOX)
 
-  /** Sends all messages of the commits, then forgets those of which every message was taken; whether all were. */
+  /** Sends all messages of the commits; those of which every message was taken are deleted soon. Whether all were. */
   const send = Effect.fn("Outbox.send")(function* (commits: ReadonlyArray<Commit>) {
     const all = commits.flatMap((commit) =>
       commit.events.map((event) => ({ outboxId: commit.outboxId, message: toMessage(commit, event) })),
     )
-    const calls: Array<typeof all> = []
-    for (let at = 0; at < all.length; at += SQS_BATCH_SIZE) calls.push(all.slice(at, at + SQS_BATCH_SIZE))
     const kept = new Set<string>()
     let failure: SqsFailure | undefined
     yield* Effect.forEach(
-      calls,
+      Arr.chunksOf(all, SQS_BATCH_SIZE),
       (call) =>
         // After one failure the others would only wait for the same one, for minutes and at a shutdown, too.
         Effect.suspend(() =>
@@ -97,15 +114,13 @@ const make = Effect.gen(function* () {
     )
     const sent = commits.filter((commit) => !kept.has(commit.outboxId))
     yield* measureHop("commit-queue", ...sent.map((commit) => commit.committedAt))
-    yield* Metric.update(
-      Metric.withAttributes(messages, { outcome: "sent" }),
-      count(commits, (id) => !kept.has(id)),
+    const unsent = all.filter(({ outboxId }) => kept.has(outboxId)).length
+    yield* Metric.update(outcomes.sent, all.length - unsent)
+    yield* Metric.update(outcomes.kept, unsent)
+    yield* Queue.offerAll(
+      sentIds,
+      sent.map(({ outboxId }) => outboxId),
     )
-    yield* Metric.update(
-      Metric.withAttributes(messages, { outcome: "kept" }),
-      count(commits, (id) => kept.has(id)),
-    )
-    yield* sql.deleteOutbox(sent.map((commit) => commit.outboxId))
     if (kept.size > 0) yield* Effect.logWarning("Messages were not sent and stay in the outbox", failure)
     return kept.size === 0
   })
@@ -114,17 +129,29 @@ const make = Effect.gen(function* () {
     Effect.logWarning("The outbox could not be worked on", error),
   )
 
+  const deleteSent = (ids: ReadonlyArray<string>) => logged(sql.deleteOutbox(ids))
+
   // Last of all what is still waiting is sent, so that a deploy leaves nothing to the next sweep of another process.
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       const commits = yield* Queue.clear(mailbox)
-      if (commits.length > 0) yield* logged(send(commits))
+      if (commits.length > 0) yield* send(commits)
+      const ids = yield* Queue.clear(sentIds)
+      if (ids.length > 0) yield* deleteSent(ids)
     }).pipe(Effect.timeoutOption(LAST_SEND_LIMIT)),
   )
 
+  const deleter = Effect.gen(function* () {
+    const ids = yield* Queue.takeBetween(sentIds, 1, SENT_MAILBOX)
+    yield* Effect.uninterruptible(deleteSent(ids))
+    yield* Effect.sleep(DELETE_EVERY)
+  })
+  yield* Effect.forkScoped(Effect.forever(surviving("Deleting")(deleter)))
+
   const sender = Effect.gen(function* () {
     const commits = yield* Queue.takeBetween(mailbox, 1, COMMITS_PER_SEND)
-    yield* Effect.uninterruptible(logged(send(commits)))
+    yield* Effect.uninterruptible(send(commits))
+    yield* Effect.sleep(PAUSE)
   })
   yield* Effect.forkScoped(Effect.forever(surviving("Sending")(sender)))
 
@@ -148,6 +175,3 @@ const make = Effect.gen(function* () {
     },
   })
 })
-
-const count = (commits: ReadonlyArray<Commit>, which: (outboxId: string) => boolean) =>
-  commits.reduce((sum, commit) => (which(commit.outboxId) ? sum + commit.events.length : sum), 0)

@@ -1,19 +1,12 @@
-import * as PgClient from "@effect/sql-pg/PgClient"
-import * as PgMigrator from "@effect/sql-pg/PgMigrator"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type { RankPage } from "../../domain/Ranks.ts"
 import type { Board, UserId } from "../../domain/Score.ts"
-import createScores from "./migrations/0001_create_scores.ts"
-import indexRevokedTokens from "./migrations/0002_index_revoked_tokens.ts"
-import addModeration from "./migrations/0003_add_moderation.ts"
 import {
   correctScore,
   type ExportCursor,
@@ -43,6 +36,8 @@ import {
   selectBoard,
   selectHistory,
 } from "./SqlStatements.ts"
+import { migrate } from "./SqlMigrations.ts"
+import { bounded, CALL_LIMIT_MILLIS, openPools } from "./SqlPools.ts"
 import { pruneKeys } from "./SqlPruning.ts"
 import { rolledBack } from "./SqlRolledBack.ts"
 
@@ -82,24 +77,6 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
   /** Present when the server said that it undid the statement, and why: see `RolledBack`. */
   rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock"])),
 }) {}
-
-/** Upper bound of any statement at the server: far above the slowest seen (8 ms), below what a caller waits. */
-const STATEMENT_TIMEOUT_MILLIS = 2000
-
-/** A row locked elsewhere (an operator's open transaction) fails the batch after this long. */
-const LOCK_TIMEOUT_MILLIS = 1000
-
-/** When the server says nothing at all: the design's three seconds, less what the HTTP answer needs. */
-const CALL_LIMIT_MILLIS = 2500
-
-/** A connection that is not made by then is given up; the pool tries again for the next caller. */
-const CONNECT_TIMEOUT = "2 seconds"
-
-/** One per committer: see `COMMITTERS` of the Increment program. */
-const COMMIT_CONNECTIONS = 2
-
-/** Board reads are shared by all requests in flight, so few are ever open at once. */
-const READ_CONNECTIONS = 4
 
 const PostgresUrl = Schema.String.check(
   Schema.makeFilter(
@@ -202,37 +179,6 @@ export class Sql extends Context.Service<
   )
 }
 
-const migrations = {
-  "0001_create_scores": createScores,
-  "0002_index_revoked_tokens": indexRevokedTokens,
-  "0003_add_moderation": addModeration,
-}
-
-/** Applies what is missing of the schema. Idempotent; several processes may do it at once. */
-export const migrate = (url: Redacted.Redacted) =>
-  PgMigrator.run({ loader: PgMigrator.fromRecord(migrations) }).pipe(
-    // Without the limits of the pools: several processes may migrate at once, and then they wait for one another.
-    Effect.provide([
-      PgClient.layer({ url, maxConnections: 1, connectTimeout: CONNECT_TIMEOUT }),
-      NodeServices.layer,
-    ]),
-  )
-
-/**
- * Gives up on a call whose peer says nothing. The call itself is interrupted but not waited for: cancelling a
- * statement takes a second connection, which a mute server does not answer either.
- */
-const bounded = <A, E>(call: Effect.Effect<A, E>, limitMillis: number): Effect.Effect<A, E | Error> =>
-  Effect.flatMap(Effect.forkDetach(call), (fiber) =>
-    Fiber.join(fiber).pipe(
-      Effect.timeoutOrElse({
-        duration: limitMillis,
-        orElse: () => Effect.fail(new Error(`PostgreSQL did not answer within ${limitMillis} ms`)),
-      }),
-      Effect.onExit(() => Effect.sync(() => fiber.interruptUnsafe())),
-    ),
-  )
-
 const make = Effect.fnUntraced(function* (url: Redacted.Redacted) {
   const guard =
     (operation: SqlFailure["operation"], limitMillis = CALL_LIMIT_MILLIS) =>
@@ -248,22 +194,9 @@ const make = Effect.fnUntraced(function* (url: Redacted.Redacted) {
     Effect.mapError((cause) => new SqlFailure({ operation: "migrate", cause })),
   )
 
-  const limits = {
-    statement_timeout: String(STATEMENT_TIMEOUT_MILLIS),
-    lock_timeout: String(LOCK_TIMEOUT_MILLIS),
-  }
-  const pool = (name: string, maxConnections: number, startupParameters: Record<string, string>) =>
-    PgClient.make({
-      url,
-      maxConnections,
-      applicationName: `scoreboard ${name}`,
-      connectTimeout: CONNECT_TIMEOUT,
-      startupParameters: { ...limits, ...startupParameters },
-    }).pipe(Effect.mapError((cause) => new SqlFailure({ operation: "ping", cause })))
-
-  // A generic plan halves the cost of small batches: the statement is the same whatever the arrays hold.
-  const commits = yield* pool("commit", COMMIT_CONNECTIONS, { plan_cache_mode: "force_generic_plan" })
-  const reads = yield* pool("read", READ_CONNECTIONS, {})
+  const { commits, reads, outbox } = yield* openPools(url).pipe(
+    Effect.mapError((cause) => new SqlFailure({ operation: "ping", cause })),
+  )
 
   return Sql.of({
     increment: (batch, limitMillis) => guard("increment", limitMillis)(commitIncrements(commits, batch)),
@@ -274,11 +207,11 @@ insert into users (id, email) values (${userId}, ${email})
 on conflict (id) do update set email = excluded.email where users.email <> excluded.email`).pipe(
         Effect.asVoid,
       ),
-    leaseOutbox: (options) => guard("leaseOutbox")(leaseOutbox(reads, options)),
+    leaseOutbox: (options) => guard("leaseOutbox")(leaseOutbox(outbox, options)),
     deleteOutbox: (ids) =>
       ids.length === 0
         ? Effect.void
-        : guard("deleteOutbox")(reads`delete from outbox where id = any(${ids}::bigint[])`).pipe(
+        : guard("deleteOutbox")(outbox`delete from outbox where id = any(${ids}::bigint[])`).pipe(
             Effect.asVoid,
           ),
     pruneKeys: (limit) => guard("pruneKeys")(pruneKeys(reads, limit)),

@@ -7,7 +7,8 @@ import * as Schema from "effect/Schema"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { Count } from "../../domain/Score.ts"
-import { migrate, Sql, SqlFailure } from "./Sql.ts"
+import { Sql, SqlFailure } from "./Sql.ts"
+import { migrate } from "./SqlMigrations.ts"
 import { generatePlayers } from "./SqlSynthetic.ts"
 
 /** Level rows written by one transaction of a repair: about 20 ms, and one shard of 16 is taken meanwhile. */

@@ -21,6 +21,7 @@ const commit = (outboxId: string, events: number): Commit => ({
 interface World {
   readonly calls: Array<ReadonlyArray<OutgoingMessage>>
   readonly deleted: Array<string>
+  deletions: number
   rows: ReadonlyArray<OutboxRow>
 }
 
@@ -28,13 +29,17 @@ const withQueue = (
   send: (messages: ReadonlyArray<OutgoingMessage>) => Effect.Effect<ReadonlyArray<number>, SqsFailure>,
   test: (outbox: Outbox["Service"], world: World) => Effect.Effect<void>,
 ) => {
-  const world: World = { calls: [], deleted: [], rows: [] }
+  const world: World = { calls: [], deleted: [], deletions: 0, rows: [] }
   const services = Layer.mergeAll(
     Layer.mock(Sqs)({
       send: (messages) => Effect.suspend(() => (world.calls.push(messages), send(messages))),
     }),
     Layer.mock(Sql)({
-      deleteOutbox: (ids) => Effect.sync(() => void world.deleted.push(...ids)),
+      deleteOutbox: (ids) =>
+        Effect.sync(() => {
+          world.deletions++
+          world.deleted.push(...ids)
+        }),
       leaseOutbox: ({ limit }) =>
         Effect.sync(() => {
           const rows = world.rows.slice(0, limit)
@@ -101,6 +106,62 @@ describe("Outbox", () => {
           assert.strictEqual(world.deleted.length, 10)
         }),
     ),
+  )
+
+  it.effect("sends a lone commit at once, and what is committed in the next 10 ms together", () =>
+    withQueue(
+      () => Effect.succeed([]),
+      (outbox, world) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust("1 second")
+          for (let n = 0; n < 4; n++) {
+            outbox.offer(commit(String(n), 1))
+            yield* TestClock.adjust("3 millis")
+          }
+          assert.deepStrictEqual(
+            world.calls.map((call) => call.length),
+            [1, 3],
+          )
+        }),
+    ),
+  )
+
+  it.effect("deletes the rows of all that was sent in 200 ms by one statement", () =>
+    withQueue(
+      () => Effect.succeed([]),
+      (outbox, world) =>
+        Effect.gen(function* () {
+          outbox.offer(commit("0", 1))
+          yield* TestClock.adjust("1 millis")
+          for (let n = 1; n <= 5; n++) {
+            outbox.offer(commit(String(n), 1))
+            yield* TestClock.adjust("20 millis")
+          }
+          assert.deepStrictEqual(world.deleted, ["0"])
+          yield* TestClock.adjust("100 millis")
+          assert.deepStrictEqual(world.deleted, ["0", "1", "2", "3", "4", "5"])
+          assert.strictEqual(world.deletions, 2)
+        }),
+    ),
+  )
+
+  it.effect("deletes the row of what was sent just before it stops", () =>
+    Effect.gen(function* () {
+      let seen: World | undefined
+      yield* withQueue(
+        () => Effect.succeed([]),
+        (outbox, world) =>
+          Effect.gen(function* () {
+            seen = world
+            for (const id of ["1", "2"]) {
+              outbox.offer(commit(id, 1))
+              yield* TestClock.adjust("20 millis")
+            }
+            assert.deepStrictEqual(world.deleted, ["1"])
+          }),
+      )
+      assert.deepStrictEqual(seen?.deleted, ["1", "2"])
+    }),
   )
 
   it.effect("keeps a commit of which one message was refused or a call failed", () =>

@@ -1,0 +1,25 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as PgMigrator from "@effect/sql-pg/PgMigrator"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import createScores from "./migrations/0001_create_scores.ts"
+import indexRevokedTokens from "./migrations/0002_index_revoked_tokens.ts"
+import addModeration from "./migrations/0003_add_moderation.ts"
+import { CONNECT_TIMEOUT } from "./SqlPools.ts"
+
+const migrations = {
+  "0001_create_scores": createScores,
+  "0002_index_revoked_tokens": indexRevokedTokens,
+  "0003_add_moderation": addModeration,
+}
+
+/** Applies what is missing of the schema. Idempotent; several processes may do it at once. */
+export const migrate = (url: Redacted.Redacted) =>
+  PgMigrator.run({ loader: PgMigrator.fromRecord(migrations) }).pipe(
+    // Without the limits of the pools: several processes may migrate at once, and then they wait for one another.
+    Effect.provide([
+      PgClient.layer({ url, maxConnections: 1, connectTimeout: CONNECT_TIMEOUT }),
+      NodeServices.layer,
+    ]),
+  )
