@@ -4,14 +4,17 @@ const project = (name: string, testTimeout: number, options: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout, ...options },
 })
 
+/** Of the projects that start engines. */
+const globalSetup = "test/engines/runFolder.ts"
+
 export default defineConfig({
   test: {
     projects: [
       project("unit", 10_000),
       // One file at a time: each starts its own engine, and the figures of a test must not depend on a neighbour.
-      project("integration", 60_000, { fileParallelism: false }),
-      project("e2e", 120_000, { fileParallelism: false }),
-      project("faults", 180_000, { fileParallelism: false }),
+      project("integration", 60_000, { globalSetup, fileParallelism: false }),
+      project("e2e", 120_000, { globalSetup, fileParallelism: false }),
+      project("faults", 180_000, { globalSetup, fileParallelism: false }),
     ],
   },
 })

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto"
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdir, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import { spawn } from "./ChildProcess.ts"
 import { freePort } from "./freePort.ts"
+import { engineFolder } from "./runFolder.ts"
 
 /** A user of the seeded pool; `sub` is also the user name. */
 export interface CognitoUser {
@@ -100,10 +100,7 @@ const seed = async (
 
 /** Starts cognito-local in a temporary folder with a seeded pool; both are gone with the scope. Takes a second. */
 export const make = Effect.fnUntraced(function* (options: CognitoServerOptions = {}) {
-  const directory = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "scoreboard-cognito-"))),
-    (path) => Effect.promise(() => rm(path, { recursive: true, force: true })),
-  )
+  const directory = yield* engineFolder("scoreboard-cognito-")
   const port = yield* freePort
   const url = `http://127.0.0.1:${port}`
   const users: CognitoEngine["users"] = [

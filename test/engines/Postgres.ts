@@ -1,5 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { existsSync } from "node:fs"
+import { cp, mkdtemp, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
@@ -12,7 +12,10 @@ import type * as SqlError from "effect/sql/SqlError"
 import {
   EmbeddedPostgres,
   type EmbeddedPostgresFailure,
+  type EmbeddedPostgresOptions,
 } from "../../src/services/EmbeddedPostgres/EmbeddedPostgres.ts"
+import { temporaryFolder } from "../fixtures.ts"
+import { engineFolder, runFolder } from "./runFolder.ts"
 
 /** A PostgreSQL 18 cluster of a test or a benchmark: real, empty, gone with its scope. */
 export interface PostgresEngine {
@@ -31,31 +34,55 @@ export interface PostgresEngine {
 /** A test does not outlive a power failure: no waiting for the disk. */
 const FAST_SETTINGS = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
 
+/** A server of tests and benchmarks says only what is wrong. */
+const startServer = (options: EmbeddedPostgresOptions) =>
+  Effect.provideService(EmbeddedPostgres.start(options), References.MinimumLogLevel, "Warn")
+
+/**
+ * The data directory of a server that was started and stopped once, for all clusters of a test run to begin as a
+ * copy of it: most of a first start is making the cluster. Two that are made at once are as good as one.
+ */
+const template = Effect.fnUntraced(function* (run: string) {
+  const path = join(run, "template")
+  if (existsSync(path)) return path
+  const making = yield* Effect.promise(() => mkdtemp(join(run, "making-")))
+  yield* Effect.scoped(startServer({ dataDir: making, settings: FAST_SETTINGS }))
+  yield* Effect.promise(() => rename(making, path).catch(() => rm(making, { recursive: true })))
+  return path
+})
+
+/** Where a server of tests keeps its data: whole already in a test run, empty outside of one. */
+const fastDirectory = Effect.gen(function* () {
+  const dataDir = yield* engineFolder("scoreboard-postgres-")
+  const run = runFolder()
+  if (run !== undefined) {
+    const whole = yield* template(run)
+    yield* Effect.promise(() => cp(whole, dataDir, { recursive: true }))
+  }
+  return dataDir
+})
+
 /**
  * Starts a cluster in a temporary folder, through the code of `npm start`. One per test file, with a
- * `freshDatabase` per test, is about right: it takes a second. `settings` replace the fast ones of tests: a
- * benchmark passes `{}` for a server that writes to the disk before it answers.
+ * `freshDatabase` per test, is about right. `settings` replace the fast ones of tests: a benchmark passes `{}`
+ * for a server that writes to the disk before it answers.
  */
 export const make = Effect.fnUntraced(function* (
   options: { readonly settings?: Readonly<Record<string, string>> } = {},
 ) {
   const settings = options.settings ?? FAST_SETTINGS
-  const dataDir = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "scoreboard-postgres-"))),
-    (path) => Effect.promise(() => rm(path, { recursive: true, force: true })),
-  )
+  const dataDir = yield* options.settings === undefined ? fastDirectory : temporaryFolder
   let running: Scope.Closeable | undefined
 
   const startOn = (port: number | undefined) =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const { url } = yield* EmbeddedPostgres.start({
+      const { url } = yield* startServer({
         dataDir,
         settings,
         ...(port === undefined ? {} : { port }),
       }).pipe(
         Scope.provide(scope),
-        Effect.provideService(References.MinimumLogLevel, "Warn"),
         Effect.onError(() => Scope.close(scope, Exit.void)),
       )
       running = scope

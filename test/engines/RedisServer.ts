@@ -1,10 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { type ChildProcess, type EngineFailure, spawn } from "./ChildProcess.ts"
 import { freePort } from "./freePort.ts"
+import { engineFolder } from "./runFolder.ts"
 
 /** A real redis-server of one test: empty, on a free port of 127.0.0.1, gone with the scope. */
 export interface RedisServer {
@@ -32,10 +30,7 @@ export const startRedisServer = Effect.fnUntraced(function* (
 ): Effect.fn.Return<RedisServer, EngineFailure, Scope.Scope> {
   const scope = yield* Effect.scope
   const port = yield* freePort
-  const dir = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "scoreboard-redis-"))),
-    (path) => Effect.promise(() => rm(path, { recursive: true, force: true })),
-  )
+  const dir = yield* engineFolder("scoreboard-redis-")
   const settings = { port: String(port), bind: "127.0.0.1", dir, save: "", appendonly: "no" }
   const spawned = spawn({
     command: "redis-server",

@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { access, mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { access } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { createInterface } from "node:readline"
 import * as PgClient from "@effect/sql-pg/PgClient"
@@ -9,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Reactivity from "effect/reactivity/Reactivity"
+import { engineFolder } from "./runFolder.ts"
 
 /** The checkout. */
 export const ROOT = resolve(import.meta.dirname, "../..")
@@ -34,10 +34,7 @@ export const exists = (path: string) =>
 export const statusFile = (dataDir: string) => join(dataDir, "cluster", "postmaster.pid")
 
 /** A folder that goes away with the test, its own user's only (mode 0700). */
-export const privateFolder = Effect.acquireRelease(
-  Effect.promise(() => mkdtemp(join(tmpdir(), "scoreboard-embedded-"))),
-  (path) => Effect.promise(() => rm(path, { recursive: true, force: true, maxRetries: 5 })),
-)
+export const privateFolder = engineFolder("scoreboard-embedded-")
 
 /** A data directory inside a private folder. It does not exist yet. */
 export const newDataDir = Effect.map(privateFolder, (folder) => join(folder, "state", "postgres"))
