@@ -11,8 +11,9 @@ export default defineConfig({
   test: {
     projects: [
       project("unit", 10_000),
-      // One file at a time: each starts its own engine, and the figures of a test must not depend on a neighbour.
-      project("integration", 60_000, { globalSetup, fileParallelism: false }),
+      // Three files at a time on two cores: each has engines of its own, and half of its time is waiting for a limit.
+      project("integration", 60_000, { globalSetup, maxWorkers: 3 }),
+      // One file at a time: each starts the whole system, and the figures of a test must not depend on a neighbour.
       project("e2e", 120_000, { globalSetup, fileParallelism: false }),
       project("faults", 180_000, { globalSetup, fileParallelism: false }),
     ],

@@ -16,6 +16,8 @@ export interface SqsContractOptions<E, R> {
   /** How long a receive waits: longer than the visibility timeout, so that one receive sees a message come back. */
   readonly wait: Duration.Duration
   readonly maxReceiveCount: number
+  /** Whether the tests run at the same time, worth it where the times are long; one after the other when left out. */
+  readonly concurrent?: boolean
 }
 
 const message = (body: string): OutgoingMessage => ({ body, attributes: { eventId: body } })
@@ -36,8 +38,11 @@ export const drain = Effect.fnUntraced(function* (count: number) {
 })
 
 /** What every implementation of `Sqs` does. Runs in real time. */
-export const sqsContract = <E, R>(name: string, options: SqsContractOptions<E, R>) =>
-  layer(options.engine, { excludeTestServices: true })(name, (it) => {
+export const sqsContract = <E, R>(
+  name: string,
+  { concurrent = false, ...options }: SqsContractOptions<E, R>,
+) =>
+  layer(options.engine, { excludeTestServices: true, concurrent })(name, (it) => {
     const test = (title: string, run: Effect.Effect<void, unknown, Sqs>) =>
       it.effect(title, () => run.pipe(Effect.provide(options.queue)))
 

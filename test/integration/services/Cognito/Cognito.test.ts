@@ -232,7 +232,8 @@ describe("profile", () => {
   }
 })
 
-describe("keys", () => {
+// Each has a provider of its own, and waits for time to pass.
+describe("keys", { concurrent: true }, () => {
   const AWAY: ReadonlyArray<readonly [string, Answer]> = [
     ["nothing within two seconds", mute],
     [

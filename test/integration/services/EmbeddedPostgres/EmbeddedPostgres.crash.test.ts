@@ -18,7 +18,8 @@ import {
 } from "../../../engines/embeddedPostgres.ts"
 import { freePort } from "../../../engines/freePort.ts"
 
-describe("EmbeddedPostgres.start, signals and crashes", () => {
+// Each has a server of its own, and one of them waits for as long as the others take together.
+describe("EmbeddedPostgres.start, signals and crashes", { concurrent: true }, () => {
   it.live("goes on when a terminal's Ctrl-C reaches its process", () =>
     Effect.gen(function* () {
       const owner = yield* otherOwner(yield* newDataDir)

@@ -59,7 +59,8 @@ const onServer = (
     ),
   )
 
-describe("Redis on redis-server", () => {
+// Each has a server of its own, and most of them wait for time to pass.
+describe("Redis on redis-server", { concurrent: true }, () => {
   onServer("takes a key of the wrong type for none, and replaces it", (redis, { url }) =>
     Effect.gen(function* () {
       const client = yield* otherClient(url)

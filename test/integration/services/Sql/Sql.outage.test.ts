@@ -11,6 +11,9 @@ import { by, Engine, serviceOn, setup } from "./sqlFixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 
+/** For a test behind a network of its own that waits for time to pass: with its neighbours. */
+const WAITING = { concurrent: true } as const
+
 /** Every operation of the service. */
 const operations = (sql: Sql["Service"]) => [
   sql.increment([by("ada")]),
@@ -76,48 +79,57 @@ layer(Engine.layer, OPTIONS)("Sql without PostgreSQL", (it) => {
     }),
   )
 
-  it.effect("fails within three seconds while nothing is answered, and recovers", () =>
-    Effect.gen(function* () {
-      const { proxy, url } = yield* proxied
-      const sql = yield* serviceOn(url)
-      for (const operation of operations(sql)) yield* operation
-      yield* proxy.stall
-      yield* allFail(sql, "3 seconds")
-      yield* allFail(sql, "3 seconds")
-      yield* proxy.forward
-      yield* recovers(sql)
-    }),
+  it.effect(
+    "fails within three seconds while nothing is answered, and recovers",
+    () =>
+      Effect.gen(function* () {
+        const { proxy, url } = yield* proxied
+        const sql = yield* serviceOn(url)
+        for (const operation of operations(sql)) yield* operation
+        yield* proxy.stall
+        yield* allFail(sql, "3 seconds")
+        yield* allFail(sql, "3 seconds")
+        yield* proxy.forward
+        yield* recovers(sql)
+      }),
+    WAITING,
   )
 
-  it.effect("fails to start within 15 seconds, refused or mute", () =>
-    Effect.gen(function* () {
-      const { proxy, url } = yield* proxied
-      const start = Effect.flip(Effect.scoped(serviceOn(url))).pipe(Effect.timed)
-      yield* proxy.refuse
-      const [refused, first] = yield* start
-      assert.strictEqual(first.operation, "migrate")
-      assert.isBelow(Duration.toMillis(refused), 10_000)
-      yield* proxy.stall
-      const [mute, second] = yield* start
-      assert.strictEqual(second.operation, "migrate")
-      assert.isBelow(Duration.toMillis(mute), 10_000)
-    }),
+  it.effect(
+    "fails to start within 15 seconds, refused or mute",
+    () =>
+      Effect.gen(function* () {
+        const { proxy, url } = yield* proxied
+        const start = Effect.flip(Effect.scoped(serviceOn(url))).pipe(Effect.timed)
+        yield* proxy.refuse
+        const [refused, first] = yield* start
+        assert.strictEqual(first.operation, "migrate")
+        assert.isBelow(Duration.toMillis(refused), 10_000)
+        yield* proxy.stall
+        const [mute, second] = yield* start
+        assert.strictEqual(second.operation, "migrate")
+        assert.isBelow(Duration.toMillis(mute), 10_000)
+      }),
+    WAITING,
   )
 
-  it.effect("lets go of a mute server in time", () =>
-    Effect.gen(function* () {
-      const { proxy, url } = yield* proxied
-      const [elapsed] = yield* Effect.timed(
-        Effect.scoped(
-          Effect.gen(function* () {
-            const sql = yield* serviceOn(url)
-            for (const operation of operations(sql)) yield* operation
-            yield* proxy.stall
-            yield* Effect.flip(sql.ping)
-          }),
-        ),
-      )
-      assert.isBelow(Duration.toMillis(elapsed), 8_000)
-    }),
+  it.effect(
+    "lets go of a mute server in time",
+    () =>
+      Effect.gen(function* () {
+        const { proxy, url } = yield* proxied
+        const [elapsed] = yield* Effect.timed(
+          Effect.scoped(
+            Effect.gen(function* () {
+              const sql = yield* serviceOn(url)
+              for (const operation of operations(sql)) yield* operation
+              yield* proxy.stall
+              yield* Effect.flip(sql.ping)
+            }),
+          ),
+        )
+        assert.isBelow(Duration.toMillis(elapsed), 8_000)
+      }),
+    WAITING,
   )
 })

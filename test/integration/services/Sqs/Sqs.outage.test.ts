@@ -1,8 +1,7 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
 import { createServer as createHttpServer } from "node:http"
@@ -14,6 +13,9 @@ import { freePort } from "../../../engines/freePort.ts"
 import { credentials, failures, onQueue } from "./sqsFixtures.ts"
 
 const waitSeconds = 2
+
+/** For a test with a peer of its own that waits for time to pass: with its neighbour. */
+const WAITING = { concurrent: true } as const
 
 const listen = (server: Server): Effect.Effect<number, never, Scope.Scope> =>
   Effect.acquireRelease(
@@ -35,7 +37,7 @@ const at = (port: number) =>
       AWS_REGION: "eu-west-1",
     },
     Sqs.layerWith({ waitSeconds }),
-  ).pipe(Layer.provideMerge(credentials))
+  )
 
 /** A peer that answers every call with the same body. */
 const peer = (answer: string) => {
@@ -60,8 +62,8 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     )
   })
 
-describe("Sqs.layer without its engine", () => {
-  it.live("fails within a second when nothing listens", () =>
+layer(credentials, { excludeTestServices: true })("Sqs.layer without its engine", (it) => {
+  it.effect("fails within a second when nothing listens", () =>
     Effect.gen(function* () {
       const run = Effect.timed(failures).pipe(Effect.provide(at(yield* freePort)))
       const [elapsed, failed] = yield* run
@@ -70,35 +72,55 @@ describe("Sqs.layer without its engine", () => {
     }),
   )
 
-  it.live("fails after 3 seconds when nothing answers, a receive 5 seconds after its wait", () =>
-    Effect.gen(function* () {
-      const sockets = new Set<Socket>()
-      const port = yield* listen(createServer((socket) => void sockets.add(socket.resume())))
-      yield* Effect.gen(function* () {
-        const sqs = yield* Sqs
-        const calls = [
-          sqs.send([{ body: "x", attributes: {} }]),
-          sqs.delete(["receipt"]),
-          sqs.check,
-          sqs.receive,
-        ]
-        const elapsed = yield* Effect.forEach(calls, (call) => Effect.timed(Effect.flip(call)), {
-          concurrency: 4,
-        })
-        const limits = [3, 3, 3, waitSeconds + 5]
-        for (const [index, [duration, failure]] of elapsed.entries()) {
-          assert.closeTo(Duration.toSeconds(duration), Number(limits[index]), 0.5)
-          assert.include(String(failure.cause), "did not answer")
-        }
-      }).pipe(Effect.provide(at(port)))
-      // Nothing is left of the calls: their connections went with them.
-      yield* Effect.sleep("50 millis")
-      assert.isAbove(sockets.size, 0)
-      assert.isTrue([...sockets].every((socket) => socket.destroyed))
-    }),
+  it.effect(
+    "fails after 3 seconds when nothing answers, a receive 5 seconds after its wait",
+    () =>
+      Effect.gen(function* () {
+        const sockets = new Set<Socket>()
+        const port = yield* listen(createServer((socket) => void sockets.add(socket.resume())))
+        yield* Effect.gen(function* () {
+          const sqs = yield* Sqs
+          const calls = [
+            sqs.send([{ body: "x", attributes: {} }]),
+            sqs.delete(["receipt"]),
+            sqs.check,
+            sqs.receive,
+          ]
+          const elapsed = yield* Effect.forEach(calls, (call) => Effect.timed(Effect.flip(call)), {
+            concurrency: 4,
+          })
+          const limits = [3, 3, 3, waitSeconds + 5]
+          for (const [index, [duration, failure]] of elapsed.entries()) {
+            assert.closeTo(Duration.toSeconds(duration), Number(limits[index]), 0.5)
+            assert.include(String(failure.cause), "did not answer")
+          }
+        }).pipe(Effect.provide(at(port)))
+        // Nothing is left of the calls: their connections went with them.
+        yield* Effect.sleep("50 millis")
+        assert.isAbove(sockets.size, 0)
+        assert.isTrue([...sockets].every((socket) => socket.destroyed))
+      }),
+    WAITING,
   )
 
-  it.live("closes the connection of a poll that is interrupted", () =>
+  it.effect(
+    "fails after 3 seconds when an answer never ends",
+    () =>
+      Effect.gen(function* () {
+        const server = createHttpServer((_, response) => {
+          response.writeHead(200, { "content-type": "application/x-amz-json-1.0" }).write("{")
+        })
+        const port = yield* listen(server)
+        yield* Effect.gen(function* () {
+          const sqs = yield* Sqs
+          const [elapsed] = yield* Effect.timed(Effect.flip(sqs.check))
+          assert.closeTo(Duration.toSeconds(elapsed), 3, 0.5)
+        }).pipe(Effect.provide(at(port)))
+      }),
+    WAITING,
+  )
+
+  it.effect("closes the connection of a poll that is interrupted", () =>
     Effect.gen(function* () {
       const connected = Promise.withResolvers<Socket>()
       const port = yield* listen(createServer(connected.resolve))
@@ -114,21 +136,7 @@ describe("Sqs.layer without its engine", () => {
     }),
   )
 
-  it.live("fails after 3 seconds when an answer never ends", () =>
-    Effect.gen(function* () {
-      const server = createHttpServer((_, response) => {
-        response.writeHead(200, { "content-type": "application/x-amz-json-1.0" }).write("{")
-      })
-      const port = yield* listen(server)
-      yield* Effect.gen(function* () {
-        const sqs = yield* Sqs
-        const [elapsed] = yield* Effect.timed(Effect.flip(sqs.check))
-        assert.closeTo(Duration.toSeconds(elapsed), 3, 0.5)
-      }).pipe(Effect.provide(at(port)))
-    }),
-  )
-
-  it.live("gives what a batch could not send, and logs the code of a sender's fault alone", () =>
+  it.effect("gives what a batch could not send, and logs the code of a sender's fault alone", () =>
     Effect.gen(function* () {
       const answer = {
         Successful: [{ Id: "1", MessageId: "m", MD5OfMessageBody: "0".repeat(32) }],
@@ -150,7 +158,7 @@ describe("Sqs.layer without its engine", () => {
     }),
   )
 
-  it.live("gives the receipts that a batch could not delete", () =>
+  it.effect("gives the receipts that a batch could not delete", () =>
     Effect.gen(function* () {
       const answer = {
         Successful: [{ Id: "1" }],
@@ -164,7 +172,7 @@ describe("Sqs.layer without its engine", () => {
     }),
   )
 
-  it.live.each([
+  it.effect.each([
     ["no JSON", `secret@example.test`],
     ["a message without a receipt", `{"Messages":[{"Body":"secret@example.test","MessageId":"1"}]}`],
   ] as const)("fails without a word of the answer when it is %s", ([, answer]) =>

@@ -35,6 +35,7 @@ sqsContract("Sqs.layer", {
   visibility,
   wait: Duration.seconds(waitSeconds),
   maxReceiveCount,
+  concurrent: true,
 })
 
 layer(Engine.layer, { excludeTestServices: true })("Sqs.layer on its engine", (it) => {
