@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { spawn } from "../engines/ChildProcess.ts"
-import { openViewer, request, temporaryFolder, until } from "../fixtures.ts"
+import { engineFolder } from "../engines/runFolder.ts"
+import { openViewer, request, until } from "../fixtures.ts"
 import { increment, ROOT, runToEnd, signIn } from "./fixtures.ts"
 
 /** Whether there is a process of this id. */
@@ -27,7 +28,7 @@ const postgresOf = (folder: string) =>
 
 /** An empty folder to run in. A database that a killed process left behind goes with it. */
 const workingFolder = Effect.gen(function* () {
-  const folder = yield* temporaryFolder
+  const folder = yield* engineFolder("scoreboard-local-")
   yield* Effect.addFinalizer(() =>
     Effect.map(postgresOf(folder), (pid) => {
       if (pid !== undefined && isAlive(pid)) process.kill(pid, "SIGKILL")

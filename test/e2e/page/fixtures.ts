@@ -7,7 +7,7 @@ import { delimiter, join } from "node:path"
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core"
 import { build } from "vite"
 import { spawn } from "../../engines/ChildProcess.ts"
-import { temporaryFolder } from "../../fixtures.ts"
+import { engineFolder } from "../../engines/runFolder.ts"
 import { ROOT } from "../fixtures.ts"
 
 /** How long anything may take to be seen on a page before a test calls it lost, in milliseconds. */
@@ -84,7 +84,7 @@ export class PageEngines extends Context.Service<
   static readonly layer = Layer.effect(
     PageEngines,
     Effect.gen(function* () {
-      const folder = yield* temporaryFolder
+      const folder = yield* engineFolder("scoreboard-local-")
       const [browser] = yield* Effect.all([launchBrowser, buildPage(folder)], { concurrency: 2 })
       return { folder, browser }
     }),
