@@ -1,0 +1,93 @@
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { type RequestOptions, request } from "../../fixtures.ts"
+import { Product } from "./fixtures.ts"
+
+const CODINGS = ["br", "gzip"]
+
+const ask = (path: string, headers: Readonly<Record<string, string>> = {}, options: RequestOptions = {}) =>
+  Effect.flatMap(Product, ({ url }) => request(url + path, { ...options, headers }))
+
+/** Every text of the page by its path: what the document names, and the document. */
+const paths = Effect.map(ask("/"), ({ body }) => [
+  "/",
+  ...[...body.matchAll(/(?:src|href)="(\/(?:assets\/)?[\w-]+\.\w+)"/g)].map(([, path]) => path ?? ""),
+])
+
+/** The text of an answer in any coding, as `fetch` decodes it. */
+const textOf = (path: string, coding: string) =>
+  Effect.flatMap(Product, ({ url }) =>
+    Effect.promise(async () => {
+      const answer = await fetch(url + path, { headers: { "accept-encoding": coding } })
+      return answer.text()
+    }),
+  )
+
+layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The files of the page", (it) => {
+  it.effect("are the same, and smaller, in every coding that a browser accepts", () =>
+    Effect.gen(function* () {
+      const all = yield* paths
+      assert.strictEqual(all.length, 4)
+      for (const path of all) {
+        const plain = yield* ask(path)
+        assert.strictEqual(plain.headers["content-encoding"], undefined)
+        const tags = new Set([plain.headers.etag])
+        for (const coding of CODINGS) {
+          const { status, headers, body } = yield* ask(
+            path,
+            { "accept-encoding": coding },
+            { method: "HEAD" },
+          )
+          assert.deepStrictEqual([status, headers["content-encoding"], body], [200, coding, ""])
+          assert.isBelow(Number(headers["content-length"]), Number(plain.headers["content-length"]))
+          for (const name of ["content-type", "cache-control", "content-security-policy"]) {
+            assert.strictEqual(headers[name], plain.headers[name], `${name} of ${path}`)
+          }
+          assert.strictEqual(yield* textOf(path, coding), plain.body)
+          tags.add(headers.etag)
+        }
+        assert.strictEqual(tags.size, 1 + CODINGS.length, `tags of ${path}`)
+      }
+    }),
+  )
+
+  it.effect("tell caches what they depend on, and are not sent again while they are the same", () =>
+    Effect.gen(function* () {
+      for (const path of yield* paths) {
+        for (const coding of ["identity", ...CODINGS]) {
+          const first = yield* ask(path, { "accept-encoding": coding })
+          const etag = first.headers.etag ?? ""
+          const again = yield* ask(path, { "accept-encoding": coding, "if-none-match": etag })
+          assert.deepStrictEqual([again.status, again.body, again.headers.etag], [304, "", etag])
+          for (const { headers } of [first, again]) assert.strictEqual(headers.vary, "Accept-Encoding")
+        }
+      }
+    }),
+  )
+
+  it.effect("come in part only as they are", () =>
+    Effect.gen(function* () {
+      const path = (yield* paths).find((name) => name.endsWith(".js")) ?? ""
+      const whole = yield* ask(path)
+      const range = { "accept-encoding": "br, gzip", range: "bytes=100-199" }
+      const part = yield* ask(path, range)
+      assert.deepStrictEqual(
+        [part.status, part.headers["content-encoding"], part.body],
+        [206, undefined, whole.body.slice(100, 200)],
+      )
+      // The rest of a compressed file is not the rest of this one: all of it again.
+      const { headers } = yield* ask(path, { "accept-encoding": "br" }, { method: "HEAD" })
+      const other = yield* ask(path, { ...range, "if-range": headers.etag ?? "" })
+      assert.deepStrictEqual([other.status, other.body], [200, whole.body])
+    }),
+  )
+
+  it.effect("are found under their own names only", () =>
+    Effect.gen(function* () {
+      for (const path of ["/br/index.html", "/gzip/favicon.svg", "/assets/none.js"]) {
+        const { status } = yield* ask(path, { "accept-encoding": "br" })
+        assert.strictEqual(status, 404, path)
+      }
+    }),
+  )
+})
