@@ -1,4 +1,4 @@
-import { assert } from "@effect/vitest"
+import { assert, type Vitest } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -76,34 +76,29 @@ export const ADA: Credentials = { email: "ada@example.com", password: "scoreboar
 export const GRACE: Credentials = { email: "grace@example.com", password: "scoreboard" }
 export const LINUS: Credentials = { email: "linus@example.com", password: "scoreboard" }
 
-/** A folder with the built page, and a browser. */
-export class PageEngines extends Context.Service<
-  PageEngines,
-  { readonly folder: string; readonly browser: Browser }
->()("test/e2e/PageEngines") {
+/** The whole product, running with its page, and a browser: one for all that is tested on the page. */
+export class Product extends Context.Service<
+  Product,
+  {
+    readonly url: string
+    readonly browser: Browser
+    /** What it runs in: the page in `dist/web`, its data in `.data`. */
+    readonly folder: string
+  }
+>()("test/e2e/Product") {
   static readonly layer = Layer.effect(
-    PageEngines,
+    Product,
     Effect.gen(function* () {
       const folder = yield* engineFolder("scoreboard-local-")
       const [browser] = yield* Effect.all([launchBrowser, buildPage(folder)], { concurrency: 2 })
-      return { folder, browser }
+      const { url } = yield* startLocal(folder)
+      return { url, browser, folder }
     }),
   )
 }
 
-/** The whole product, running, with its page built, and a browser. */
-export class Product extends Context.Service<Product, { readonly url: string; readonly browser: Browser }>()(
-  "test/e2e/Product",
-) {
-  static readonly layer = Layer.effect(
-    Product,
-    Effect.gen(function* () {
-      const { folder, browser } = yield* PageEngines
-      const { url } = yield* startLocal(folder)
-      return { url, browser }
-    }),
-  ).pipe(Layer.provide(PageEngines.layer))
-}
+/** Part of what is tested on the page. The scores go on from test to test. */
+export type Suite = (it: Vitest.MethodsNonLive<Product>) => void
 
 /** What a page notes about itself from its first line on. */
 interface Notes {

@@ -1,19 +1,24 @@
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { symlink } from "node:fs/promises"
+import { join } from "node:path"
 import type { Page } from "playwright-core"
 import { freePort } from "../../engines/freePort.ts"
 import * as TcpProxy from "../../engines/TcpProxy.ts"
+import { temporaryFolder } from "../../fixtures.ts"
 import { increment, signIn } from "../fixtures.ts"
-import { ADA, connection, openPage, PageEngines, row, startLocal } from "./fixtures.ts"
+import { ADA, connection, openPage, Product, row, startLocal, type Suite } from "./fixtures.ts"
 
 /** A mark that only this document has: it is gone after a reload. */
 const mark = (page: Page) => page.evaluate(() => document.body.setAttribute("data-mark", ""))
 const isSameDocument = (page: Page) => page.evaluate(() => document.body.hasAttribute("data-mark"))
 
-layer(PageEngines.layer, { excludeTestServices: true, timeout: "60 seconds" })("The live page", (it) => {
+export const live: Suite = (it) => {
   it.effect("says what it is through every loss of the server, and always catches up by itself", () =>
     Effect.gen(function* () {
-      const { folder, browser } = yield* PageEngines
+      const { folder: built, browser } = yield* Product
+      const folder = yield* temporaryFolder
+      yield* Effect.promise(() => symlink(join(built, "dist"), join(folder, "dist")))
       const port = yield* freePort
       const first = yield* startLocal(folder, port)
       const proxy = yield* TcpProxy.make(port)
@@ -55,4 +60,4 @@ layer(PageEngines.layer, { excludeTestServices: true, timeout: "60 seconds" })("
       assert.isTrue(yield* Effect.promise(() => isSameDocument(page)))
     }),
   )
-})
+}

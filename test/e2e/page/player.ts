@@ -1,4 +1,4 @@
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Page, Route } from "playwright-core"
 import { increment, signIn } from "../fixtures.ts"
@@ -15,6 +15,7 @@ import {
   scoreButton,
   seen,
   signInOn,
+  type Suite,
 } from "./fixtures.ts"
 
 /** Raises a player's score from outside any page. */
@@ -41,8 +42,7 @@ const answerOnce = (page: Page, path: string, status: number, retryAfterSeconds?
     { times: 1 },
   )
 
-// One product for all of them: the scores go on from test to test.
-layer(Product.layer, { excludeTestServices: true, timeout: "90 seconds" })("A player on the page", (it) => {
+export const player: Suite = (it) => {
   it.effect("signs in and scores, and a second page shows it without a reload", () =>
     Effect.gen(function* () {
       const product = yield* Product
@@ -203,4 +203,4 @@ layer(Product.layer, { excludeTestServices: true, timeout: "90 seconds" })("A pl
       })
     }),
   )
-})
+}

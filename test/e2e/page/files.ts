@@ -1,7 +1,7 @@
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { type RequestOptions, request } from "../../fixtures.ts"
-import { Product } from "./fixtures.ts"
+import { Product, type Suite } from "./fixtures.ts"
 
 const CODINGS = ["br", "gzip"]
 
@@ -23,7 +23,7 @@ const textOf = (path: string, coding: string) =>
     }),
   )
 
-layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The files of the page", (it) => {
+export const files: Suite = (it) => {
   it.effect("are the same, and smaller, in every coding that a browser accepts", () =>
     Effect.gen(function* () {
       const all = yield* paths
@@ -90,4 +90,4 @@ layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The 
       }
     }),
   )
-})
+}

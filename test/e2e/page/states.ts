@@ -1,4 +1,4 @@
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import axe from "axe-core"
 import * as Effect from "effect/Effect"
 import { readdirSync, readFileSync } from "node:fs"
@@ -8,7 +8,7 @@ import type { Page } from "playwright-core"
 import { gzipSync } from "node:zlib"
 import { until } from "../../fixtures.ts"
 import { ROOT } from "../fixtures.ts"
-import { connection, openPage, PageEngines, Product, seen } from "./fixtures.ts"
+import { connection, openPage, Product, seen, type Suite } from "./fixtures.ts"
 import { actAs, boardOf, SCENES, serveBoard } from "./scenes.ts"
 
 /** `npm run screenshots` sets it: where the pictures of all states go; two of them also go to the README. */
@@ -19,23 +19,21 @@ const README_SCENE = "signed in"
 const COLOURS = ["color-contrast"]
 
 const violations = async (page: Page, rules?: ReadonlyArray<string>) => {
-  await page.evaluate(axe.source)
   const options = rules === undefined ? {} : { runOnly: [...rules] }
   const { violations: found } = await page.evaluate((only) => window.axe.run(only), options)
   return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)
 }
 
-/** Waits until nothing moves any more, so that no colour is measured half-way. */
-const isStill = async (page: Page) => {
+/** Until nothing moves any more, as a viewer waits; or at once, where only the end is looked at. */
+const isStill = async (page: Page, how: "wait" | "skip" = "skip") => {
   await page.waitForLoadState("load")
-  await page.evaluate(() =>
-    Promise.all(
-      document
-        .getAnimations()
-        .filter((animation) => animation.effect?.getComputedTiming().iterations === 1)
-        .map(({ finished }) => finished.catch(() => undefined)),
-    ),
-  )
+  await page.evaluate(async (skip) => {
+    const moving = document
+      .getAnimations()
+      .filter(({ effect }) => effect?.getComputedTiming().iterations === 1)
+    if (skip) for (const animation of moving) animation.finish()
+    await Promise.all(moving.map(({ finished }) => finished.catch(() => undefined)))
+  }, how === "skip")
 }
 
 const keepPicture = async (page: Page, name: string, theme: string) => {
@@ -52,7 +50,7 @@ declare global {
   }
 }
 
-layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The page", (it) => {
+export const states: Suite = (it) => {
   for (const scene of SCENES) {
     it.effect(`has no accessibility violation: ${scene.name}`, () =>
       Effect.gen(function* () {
@@ -60,6 +58,7 @@ layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The 
         yield* Effect.promise(async () => {
           await scene.act?.(page)
           await seen(scene.shows(page))
+          await page.evaluate(axe.source)
           for (const colorScheme of ["dark", "light"] as const) {
             await page.emulateMedia({ colorScheme })
             await isStill(page)
@@ -83,7 +82,7 @@ layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The 
         await connection(page, "live")
         await actAs(page, "grace@example.com")
         await seen(page.getByText("2nd of 1.2 million"))
-        await isStill(page)
+        await isStill(page, "wait")
         await page.evaluate(() => (window.notes.layoutShifts.length = 0))
         for (let update = 1; update <= 30; update++) {
           const scores = boardOf(Math.min(10, 7 + (update >> 3))).map(({ email, score }, place) => ({
@@ -93,7 +92,7 @@ layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The 
           board.show(scores.toSorted((a, b) => b.score - a.score))
           await seen(page.locator("[data-rank='1']", { hasText: board.leader() }))
         }
-        await isStill(page)
+        await isStill(page, "wait")
         assert.deepStrictEqual(await page.evaluate(() => window.notes.layoutShifts), [])
         assert.isAbove(await page.evaluate(() => window.notes.glides.length), 30)
       })
@@ -169,12 +168,10 @@ layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The 
       assert.strictEqual(loads, 2)
     }),
   )
-})
 
-layer(PageEngines.layer, { excludeTestServices: true, timeout: "60 seconds" })("The built page", (it) => {
   it.effect("loads at most 40 KiB of JavaScript, compressed", () =>
     Effect.gen(function* () {
-      const assets = join((yield* PageEngines).folder, "dist/web/assets")
+      const assets = join((yield* Product).folder, "dist/web/assets")
       const scripts = readdirSync(assets).filter((name) => name.endsWith(".js"))
       const bytes = scripts.map((name) => gzipSync(readFileSync(join(assets, name))).length)
       assert.isNotEmpty(bytes)
@@ -184,4 +181,4 @@ layer(PageEngines.layer, { excludeTestServices: true, timeout: "60 seconds" })("
       )
     }),
   )
-})
+}

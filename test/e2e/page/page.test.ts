@@ -1,0 +1,22 @@
+import { describe, layer } from "@effect/vitest"
+import { files } from "./files.ts"
+import { Product } from "./fixtures.ts"
+import { live } from "./live.ts"
+import { player } from "./player.ts"
+import { states } from "./states.ts"
+
+// One file: to start the browser and the product for each part would take longer than most of the parts.
+layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The page", (it) => {
+  describe("files", () => {
+    files(it)
+  })
+  describe("a player", () => {
+    player(it)
+  })
+  describe("states", () => {
+    states(it)
+  })
+  describe("live", () => {
+    live(it)
+  })
+})
