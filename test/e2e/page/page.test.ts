@@ -3,6 +3,7 @@ import { files } from "./files.ts"
 import { Product } from "./fixtures.ts"
 import { live } from "./live.ts"
 import { player } from "./player.ts"
+import { sessions } from "./sessions.ts"
 import { states } from "./states.ts"
 
 // One file: to start the browser and the product for each part would take longer than most of the parts.
@@ -12,6 +13,9 @@ layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The 
   })
   describe("a player", () => {
     player(it)
+  })
+  describe("a session", () => {
+    sessions(it)
   })
   describe("states", () => {
     states(it)
