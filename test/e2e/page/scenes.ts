@@ -15,6 +15,17 @@ export const boardOf = (places: number): ReadonlyArray<Score> =>
     score: Math.round(12_480 * 0.79 ** place),
   }))
 
+const LONG = "a.very.long.address.that.somebody.really.has.and.types.every.single.day"
+
+/** A board of the longest addresses, some without a break, and of the largest scores. */
+const EXTREMES = boardOf(10).map(({ email }, place) => ({
+  email:
+    [email, `${LONG}@${LONG}.example.com`, `${"w".repeat(64)}@example.com`, "no-address", "شريف@مثال.com"][
+      place % 5
+    ] ?? "",
+  score: Math.floor(9_876_543_210 / 2 ** place),
+}))
+
 /** A server's live board, spoken by the test in its place: the page and its policies are still the server's. */
 export const serveBoard = (first: ReadonlyArray<Score>) => {
   const sockets = new Set<WebSocketRoute>()
@@ -96,6 +107,13 @@ const SCREEN = { viewport: { width: 1_920, height: 1_080 }, path: "/?wall" }
 const full = { options: DESKTOP, arrange: (page: Page) => serveBoard(boardOf(10)).arrange(page) }
 const live = (page: Page) => page.locator("[data-state=live]")
 const outside: Standing = { score: 812, rank: 4_213, players: 1_204_311, percentile: 0.3499 }
+
+const HIGH: Standing = {
+  score: 4_938_271_605,
+  rank: 2,
+  players: 8_123_456_789,
+  percentile: 0.0002,
+}
 
 export const SCENES: ReadonlyArray<Scene> = [
   {
@@ -220,4 +238,26 @@ export const SCENES: ReadonlyArray<Scene> = [
     shows: (page) => page.getByText("4,213th of 1.2 million, top 0.35%"),
   },
   { name: "wall", ...full, options: SCREEN, shows: live },
+  ...[
+    { name: "extremes", options: DESKTOP },
+    { name: "phone extremes", options: PHONE },
+  ].map((size) => ({
+    ...size,
+    arrange: (page: Page) => serveBoard(EXTREMES).arrange(page),
+    act: (page: Page) => actAs(page, EXTREMES[1]?.email ?? "", HIGH),
+    shows: (page: Page) => page.locator(".place", { hasText: "2nd of" }),
+  })),
+  {
+    name: "wall extremes",
+    options: SCREEN,
+    arrange: (page) => serveBoard(EXTREMES).arrange(page),
+    shows: live,
+  },
+  {
+    name: "nobody yet",
+    options: DESKTOP,
+    arrange: (page) => serveBoard([]).arrange(page),
+    act: (page) => actAs(page, "grace@example.com", { score: 0, rank: null, players: 0, percentile: null }),
+    shows: (page) => page.getByText("Not on the board yet"),
+  },
 ]

@@ -36,6 +36,15 @@ const isStill = async (page: Page, how: "wait" | "skip" = "skip") => {
   }, how === "skip")
 }
 
+/** The numbers that are wider than their place; runs in the page. */
+const cutNumbers = () =>
+  [...document.querySelectorAll(".count > span:first-child")]
+    .filter((number) => {
+      const place = number.closest(".row, .standing")
+      return place && number.getBoundingClientRect().right > place.getBoundingClientRect().right
+    })
+    .map(({ textContent }) => textContent)
+
 const keepPicture = async (page: Page, name: string, theme: string) => {
   if (SCREENSHOTS === undefined) return
   const folder = join(ROOT, SCREENSHOTS)
@@ -69,6 +78,7 @@ export const states: Suite = (it) => {
             () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
           )
           assert.strictEqual(overflow, 0, "wider than the screen")
+          assert.deepStrictEqual(await page.evaluate(cutNumbers), [])
         })
       }),
     )

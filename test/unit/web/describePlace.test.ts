@@ -15,7 +15,11 @@ describe("describePlace", () => {
     [undefined, ranked(4_213, 0.341), `${formatCount(4_213)}th of ${crowd}, top ${formatPercentile(0.341)}`],
     [undefined, ranked(900_000, 72.9), `${formatCount(900_000)}th of ${crowd}`],
   ] as const)("tells place %s and rank %j as %j", (place, rank, text) => {
-    assert.strictEqual(describePlace(place, rank), text)
+    assert.strictEqual(describePlace(place, rank, 7), text)
+  })
+
+  it("tells a player who has no points yet of the way there", () => {
+    assert.strictEqual(describePlace(undefined, undefined, 0), "Not on the board yet")
   })
 })
 

@@ -51,9 +51,13 @@ export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) =>
     <section class="card action" aria-labelledby="own-score-title">
       <div class="standing">
         <h2 id="own-score-title">Your score</h2>
-        <p class="own-score">{score === undefined ? "–" : <RollingCount value={score} />}</p>
+        <p class="own-score" style={{ "--length": formatCount(score ?? 0).length }}>
+          {score === undefined ? "–" : <RollingCount value={score} />}
+        </p>
       </div>
-      <p class="place">{score === undefined ? "" : describePlace(place + 1 || undefined, view.rank)}</p>
+      <p class="place">
+        {score === undefined ? "" : describePlace(place + 1 || undefined, view.rank, score)}
+      </p>
       <button
         ref={button}
         type="button"
