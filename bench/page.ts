@@ -1,116 +1,43 @@
-import { once } from "node:events"
-import { mkdtemp, readFile, rm } from "node:fs/promises"
-import { createServer } from "node:http"
+import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { extname, join } from "node:path"
-import { type CDPSession, chromium } from "playwright-core"
+import { join } from "node:path"
+import { chromium } from "playwright-core"
 import { build } from "vite"
-import { WebSocketServer } from "ws"
+import { type Classes, countClasses, grown, type Heap, lookAt } from "./page/heap.ts"
+import { trace } from "./page/mainThread.ts"
+import { serve } from "./page/server.ts"
 
 /**
- * What it costs to leave the page open: `node bench/page.ts [minutes]` (10 when left out). One update a second with
- * changes of place, in Chromium; every minute the heap after a collection, at the end the frames and the processor
- * time of the tab. Needs no running server, only `chromium` (another path: the variable CHROMIUM).
+ * What it costs to leave the page open: `node bench/page.ts [minutes] [updates per second]` (10 and 1 when left out).
+ * Updates with changes of place, in Chromium: what the main thread does for one; ten times the heap after a
+ * collection, and what is alive in it; then the classes of which there are more and more. Needs no running server,
+ * only `chromium` (another path: the variable CHROMIUM).
  */
 
 const MINUTES = Number(process.argv[2] ?? 10)
-const UPDATE_MILLIS = 1_000
+const UPDATE_MILLIS = 1_000 / Number(process.argv[3] ?? 1)
+const LOOKS = 10
+/** Until every movement of the last update has ended: what moves is alive, and no leak. */
+const STILL_MILLIS = 3_000
+/** How long the work of the main thread is recorded: a recording takes memory. */
+const TRACE_MILLIS = 30_000
 /** Until compiled code and caches have their size. */
 const WARM_UP_MILLIS = 30_000
-const TYPES: Readonly<Record<string, string>> = {
-  ".html": "text/html",
-  ".js": "text/javascript",
-  ".css": "text/css",
-  ".svg": "image/svg+xml",
-}
 
 const pause = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 
-/** Ten players, each at another pace: every few updates somebody overtakes somebody. */
-const boardAt = (update: number): string => {
-  const scores = Array.from({ length: 10 }, (_, player) => ({
-    email: `player-${player}@example.com`,
-    score: 1_000 + Math.floor(update * (1 + player / 10) + 60 * Math.sin(update / (3 + player))),
-  }))
-  return JSON.stringify({ scores: scores.toSorted((a, b) => b.score - a.score) })
-}
-
-/** The built page and a live board, on a free port of loopback. */
-const serve = async (folder: string) => {
-  let update = 0
-  const http = createServer((request, response) => {
-    const path = new URL(request.url ?? "/", "http://localhost").pathname
-    if (path === "/scores")
-      return void response.setHeader("content-type", "application/json").end(boardAt(update))
-    const file = path === "/" ? "index.html" : path.slice(1)
-    readFile(join(folder, file)).then(
-      (bytes) => response.setHeader("content-type", TYPES[extname(file)] ?? "text/plain").end(bytes),
-      () => response.writeHead(404).end(),
-    )
-  })
-  const sockets = new WebSocketServer({ server: http, path: "/scores/websocket" })
-  sockets.on("connection", (socket) => socket.send(boardAt(update)))
-  const timer = setInterval(() => {
-    update++
-    for (const socket of sockets.clients) socket.send(boardAt(update))
-  }, UPDATE_MILLIS)
-  await once(http.listen(0, "127.0.0.1"), "listening")
-  const address = http.address()
-  if (address === null || typeof address === "string") throw new Error("The server has no port")
-  const stop = async () => {
-    clearInterval(timer)
-    for (const socket of sockets.clients) socket.terminate()
-    http.closeAllConnections()
-    await once(http.close(), "close")
-  }
-  return { url: `http://127.0.0.1:${address.port}`, updates: () => update, stop }
-}
-
-/** The tab now: heap in use after a collection, and what is alive in it. */
-const look = async (cdp: CDPSession) => {
-  await cdp.send("HeapProfiler.collectGarbage")
-  const { usedSize } = await cdp.send("Runtime.getHeapUsage")
-  const { metrics } = await cdp.send("Performance.getMetrics")
-  const value = (name: string) => metrics.find((metric) => metric.name === name)?.value ?? Number.NaN
-  return {
-    heapMiB: usedSize / 2 ** 20,
-    nodes: value("Nodes"),
-    listeners: value("JSEventListeners"),
-    /** Processor time of the tab's process, all threads. */
-    cpuSeconds: value("ProcessTime"),
-    at: value("Timestamp"),
-  }
-}
-
-/** Counts the frames of the tab until the returned function is called. */
-const countFrames = async (cdp: CDPSession) => {
-  const frames = { drawn: 0, dropped: 0 }
-  cdp.on("Tracing.dataCollected", ({ value }) => {
-    for (const { name } of value as ReadonlyArray<{ readonly name?: string }>) {
-      if (name === "DrawFrame") frames.drawn++
-      if (name === "DroppedFrame") frames.dropped++
-    }
-  })
-  await cdp.send("Tracing.start", {
-    transferMode: "ReportEvents",
-    bufferUsageReportingInterval: 60_000,
-    traceConfig: {
-      recordMode: "recordContinuously",
-      includedCategories: ["disabled-by-default-devtools.timeline.frame", "devtools.timeline.frame"],
-    },
-  })
-  return async () => {
-    const complete = new Promise((resolve) => cdp.once("Tracing.tracingComplete", resolve))
-    await cdp.send("Tracing.end")
-    await complete
-    return frames
-  }
+/** How steep the line is that fits the points best. */
+const slopeOf = (points: ReadonlyArray<readonly [x: number, y: number]>): number => {
+  const mean = (of: (point: readonly [number, number]) => number) =>
+    points.reduce((sum, point) => sum + of(point), 0) / points.length
+  const [x, y] = [mean((point) => point[0]), mean((point) => point[1])]
+  return mean((point) => (point[0] - x) * (point[1] - y)) / mean((point) => (point[0] - x) ** 2)
 }
 
 const folder = await mkdtemp(join(tmpdir(), "scoreboard-page-"))
 const root = join(import.meta.dirname, "..")
 await build({ configFile: join(root, "web/vite.config.ts"), build: { outDir: folder }, logLevel: "warn" })
-const server = await serve(folder)
+const server = await serve(folder, UPDATE_MILLIS)
 const browser = await chromium.launch({
   executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
@@ -118,26 +45,46 @@ const browser = await chromium.launch({
 try {
   const page = await browser.newPage({ viewport: { width: 1_280, height: 800 } })
   const cdp = await page.context().newCDPSession(page)
-  await cdp.send("Performance.enable")
   await page.goto(server.url)
   await pause(WARM_UP_MILLIS)
-  const stopFrames = await countFrames(cdp)
-  const start = await look(cdp)
-  const updatesBefore = server.updates()
-  console.log("minute  heap MiB  nodes  listeners")
-  for (let minute = 0; ; minute++) {
-    const { heapMiB, nodes, listeners } = await look(cdp)
-    console.log([minute, heapMiB.toFixed(3), nodes, listeners].join("\t"))
-    if (minute === MINUTES) break
-    await pause(60_000)
+
+  const stopTrace = await trace(cdp)
+  const tracedFrom = server.updates()
+  await pause(TRACE_MILLIS)
+  const work = Object.entries(await stopTrace())
+  const traced = server.updates() - tracedFrom
+  console.log(`processor time of the main thread, ms per update over ${traced} updates:`)
+  console.log(work.map(([kind, millis]) => `${kind} ${(millis / traced).toFixed(2)}`).join(", "))
+
+  const looks: Array<Heap & { readonly update: number }> = []
+  const classes: Array<Classes> = []
+  console.log("\nupdates  heap KiB  nodes  listeners")
+  const first = server.updates()
+  for (let time = 0; time <= LOOKS; time++) {
+    if (time > 0) await pause((MINUTES * 60_000) / LOOKS)
+    server.hold(true)
+    await pause(STILL_MILLIS)
+    const heap = await lookAt(cdp)
+    const update = server.updates() - first
+    looks.push({ ...heap, update })
+    console.log([update, (heap.bytes / 1_024).toFixed(1), heap.nodes, heap.listeners].join("\t"))
+    // A snapshot leaves something behind itself: the first look is before the first snapshot.
+    if (time % (LOOKS / 2) === 0) {
+      const counted = await countClasses(cdp)
+      classes.push(counted)
+      const detached = [...counted].filter(([label]) => label.startsWith("detached "))
+      console.log(`  detached nodes: ${detached.reduce((sum, [, [count]]) => sum + count, 0)}`)
+    }
+    server.hold(false)
   }
-  const end = await look(cdp)
-  const frames = await stopFrames()
-  const cpu = (100 * (end.cpuSeconds - start.cpuSeconds)) / (end.at - start.at)
-  console.log(
-    `${server.updates() - updatesBefore} updates; the tab takes ${cpu.toFixed(1)} % of a processor; ` +
-      `${frames.drawn} frames drawn, ${frames.dropped} dropped`,
-  )
+  const settled = looks.slice(LOOKS / 2)
+  const growth = (1_000 * slopeOf(settled.map(({ update, bytes }) => [update, bytes]))) / 1_024
+  console.log(`\nin the second half: ${growth.toFixed(1)} KiB per 1,000 updates`)
+
+  console.log("\nclasses that grew in both halves: count at first, in the middle, in the end; bytes gained")
+  for (const { label, counts, bytes } of grown(classes).slice(0, 20)) {
+    console.log([counts.join(" "), bytes, label].join("\t"))
+  }
 } finally {
   await browser.close()
   await server.stop()
