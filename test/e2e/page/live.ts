@@ -5,7 +5,7 @@ import { join } from "node:path"
 import type { Page } from "playwright-core"
 import { freePort } from "../../engines/freePort.ts"
 import * as TcpProxy from "../../engines/TcpProxy.ts"
-import { temporaryFolder } from "../../fixtures.ts"
+import { engineFolder } from "../../engines/runFolder.ts"
 import { increment, signIn } from "../fixtures.ts"
 import { ADA, connection, openPage, Product, row, startLocal, type Suite } from "./fixtures.ts"
 
@@ -17,7 +17,7 @@ export const live: Suite = (it) => {
   it.effect("says what it is through every loss of the server, and always catches up by itself", () =>
     Effect.gen(function* () {
       const { folder: built, browser } = yield* Product
-      const folder = yield* temporaryFolder
+      const folder = yield* engineFolder("scoreboard-local-")
       yield* Effect.promise(() => symlink(join(built, "dist"), join(folder, "dist")))
       const port = yield* freePort
       const first = yield* startLocal(folder, port)
