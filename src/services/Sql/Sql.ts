@@ -27,6 +27,7 @@ import {
 } from "./SqlRanks.ts"
 import {
   commitIncrements,
+  deleteOutboxStatement,
   type HistoryPage,
   type HistoryRequest,
   type IncrementRequest,
@@ -211,9 +212,7 @@ on conflict (id) do update set email = excluded.email where users.email <> exclu
     deleteOutbox: (ids) =>
       ids.length === 0
         ? Effect.void
-        : guard("deleteOutbox")(outbox`delete from outbox where id = any(${ids}::bigint[])`).pipe(
-            Effect.asVoid,
-          ),
+        : guard("deleteOutbox")(Effect.asVoid(deleteOutboxStatement(outbox, ids))),
     pruneKeys: (limit) => guard("pruneKeys")(pruneKeys(reads, limit)),
     history: (request) => guard("history")(selectHistory(reads, request)),
     standing: (request) => guard("standing")(selectStanding(reads, request)),

@@ -12,12 +12,14 @@ const decodePruned = Schema.decodeUnknownEffect(Pruned)
  * Deletes up to `limit` keys that are older than that, and gives their number. The block range index finds them;
  * a row that someone else is deleting is passed over.
  */
-export const pruneKeys = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, limit: number) {
-  const rows = yield* sql`
+export const pruneKeysStatement = (sql: SqlClient.SqlClient, limit: number) => sql`
 with pruned as (delete from idempotency_keys where ctid = any (array(
   select ctid from idempotency_keys where at < now() - make_interval(hours => ${KEY_HOURS}::int)
   limit ${limit}::int for update skip locked)) returning 1)
 select count(*)::int as rows from pruned`
-  const [row] = yield* Effect.orDie(decodePruned(rows))
+
+/** Runs it and reads the number. */
+export const pruneKeys = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, limit: number) {
+  const [row] = yield* Effect.orDie(decodePruned(yield* pruneKeysStatement(sql, limit)))
   return row.rows
 })

@@ -30,11 +30,7 @@ const decodeIncrementRows = Schema.decodeUnknownEffect(Schema.Array(IncrementRow
  * what is new, scores rise per player, every counted request gets its history row and its place in the
  * outbox. Locks are taken in one order: keys, scores, users, version, levels. See `docs/write-path.md`.
  */
-export const commitIncrements = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  batch: ReadonlyArray<IncrementRequest>,
-) {
-  const rows = yield* sql`
+export const incrementsStatement = (sql: SqlClient.SqlClient, batch: ReadonlyArray<IncrementRequest>) => sql`
 with input as materialized (
   select nextval('event_id') as id, q.* from (
     select r.n, r.user_id collate "C" as user_id, nullif(r.key, '') collate "C" as key,
@@ -68,7 +64,13 @@ sent as (insert into outbox (messages) select jsonb_agg(jsonb_build_object('id',
 select coalesce(i.refused, case when r.id is null then 'duplicate' else 'counted' end) as outcome,
   r.email, r.id::text as event_id, r.score_after::float8 as score, (select id from sent)::text as outbox_id
 from input i left join rows r using (id) order by i.n`
-  return yield* decodeIncrementRows(rows)
+
+/** Runs the commit and reads its rows. */
+export const commitIncrements = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  batch: ReadonlyArray<IncrementRequest>,
+) {
+  return yield* decodeIncrementRows(yield* incrementsStatement(sql, batch))
 })
 
 const BoardRow = Schema.Tuple([
@@ -85,8 +87,7 @@ const decodeBoardRow = Schema.decodeUnknownEffect(BoardRow)
  * The board and its stamp from one snapshot: never split this into two statements, never send it to a replica. The
  * limit is a literal: for a parameter PostgreSQL would plan anew with every call.
  */
-export const selectBoard = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, limit: number) {
-  const rows = yield* sql`
+export const boardStatement = (sql: SqlClient.SqlClient, limit: number) => sql`
 select e.epoch, v.version::float8 as version, v.committed_at, coalesce(t.scores, '[]') as scores
 from board_epoch e
 cross join (select sum(n) as version, floor(extract(epoch from max(at)) * 1000)::float8 as committed_at from board_version) v
@@ -94,7 +95,10 @@ cross join (
   select json_agg(json_build_object('email', u.email, 'score', s.score) order by s.score desc, s.reached, s.user_id) as scores
   from (select user_id, score, reached from scores where not hidden and score > 0 order by score desc, reached, user_id limit ${sql.literal(String(limit))}) s
   join users u on u.id = s.user_id) t`
-  const [row] = yield* decodeBoardRow(rows)
+
+/** The best `limit` players with the stamp of the same snapshot. */
+export const selectBoard = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, limit: number) {
+  const [row] = yield* decodeBoardRow(yield* boardStatement(sql, limit))
   return { scores: row.scores, epoch: row.epoch, version: row.version, committedAt: row.committed_at }
 })
 
@@ -107,18 +111,28 @@ const OutboxRow = Schema.Struct({
 export type OutboxRow = typeof OutboxRow.Type
 const decodeOutboxRow = Schema.decodeUnknownEffect(OutboxRow)
 
+/** How long a lease lasts, and of how many commits at most. */
+export interface LeaseRequest {
+  readonly leaseSeconds: number
+  readonly limit: number
+}
+
+/** Commits that are due, oldest first, made due again after the lease. */
+export const leaseStatement = (sql: SqlClient.SqlClient, options: LeaseRequest) => sql`
+update outbox set due = now() + make_interval(secs => ${options.leaseSeconds}) where id in (
+  select id from outbox where due < now() order by id limit ${options.limit} for update skip locked)
+returning id::text, floor(extract(epoch from at) * 1000)::float8 as committed_at, messages`
+
+/** Forgets commits by their ids. */
+export const deleteOutboxStatement = (sql: SqlClient.SqlClient, ids: ReadonlyArray<string>) =>
+  sql`delete from outbox where id = any(${ids}::bigint[])`
+
 /**
  * Takes up to `limit` commits that are due, and makes them due again after `leaseSeconds`. A row that does not
  * decode is an error in the log and stays where it is: the others are not held up by it.
  */
-export const leaseOutbox = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  options: { readonly leaseSeconds: number; readonly limit: number },
-) {
-  const rows = yield* sql`
-update outbox set due = now() + make_interval(secs => ${options.leaseSeconds}) where id in (
-  select id from outbox where due < now() order by id limit ${options.limit} for update skip locked)
-returning id::text, floor(extract(epoch from at) * 1000)::float8 as committed_at, messages`
+export const leaseOutbox = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, options: LeaseRequest) {
+  const rows = yield* leaseStatement(sql, options)
   const decoded = yield* Effect.forEach(rows, (row) =>
     decodeOutboxRow(row).pipe(
       Effect.map((valid) => [valid]),
@@ -156,14 +170,16 @@ export interface HistoryRequest {
 }
 
 /** One page of one player's history, newest first, with the score of the same snapshot. */
-export const selectHistory = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, request: HistoryRequest) {
-  const rows = yield* sql`
+export const historyStatement = (sql: SqlClient.SqlClient, request: HistoryRequest) => sql`
 select exists (select from revoked_tokens where jti = ${request.tokenId}) as revoked,
   coalesce((select score::float8 from scores where user_id = ${request.userId}), 0) as score,
   coalesce((select json_agg(json_build_object('id', e.id::text, 'at', to_char(e.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'amount', e.amount, 'score', e.score_after) order by e.id desc)
     from (select * from score_events where user_id = ${request.userId} and id < ${request.after ?? "9223372036854775807"}::bigint
       order by id desc limit ${request.limit}) e), '[]') as entries`
-  const [row] = yield* decodeHistoryRow(rows)
+
+/** Runs it and reads its row. */
+export const selectHistory = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, request: HistoryRequest) {
+  const [row] = yield* decodeHistoryRow(yield* historyStatement(sql, request))
   return row
 })
