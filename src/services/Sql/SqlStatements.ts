@@ -29,6 +29,9 @@ const decodeIncrementRows = Schema.decodeUnknownEffect(Schema.Array(IncrementRow
  * The commit: one statement for a whole batch, one row per request in the order of the requests. Keys decide
  * what is new, scores rise per player, every counted request gets its history row and its place in the
  * outbox. Locks are taken in one order: keys, scores, users, version, levels. See `docs/write-path.md`.
+ *
+ * `rows` joins fully, though both sides have the same players, because then it is never a nested loop: the kept plan
+ * expects one row, and compared each of a batch with each other.
  */
 export const incrementsStatement = (sql: SqlClient.SqlClient, batch: ReadonlyArray<IncrementRequest>) => sql`
 with input as materialized (
@@ -57,7 +60,7 @@ counted as materialized (select *, row_number() over (partition by user_id order
   from accepted where key is null or id in (select event_id from claimed)),
 bumped as (insert into scores as s (user_id, score, reached) select user_id, count(*), max(id) from counted group by user_id order by user_id
   on conflict (user_id) do update set score = s.score + excluded.score, reached = excluded.reached returning user_id, score),
-rows as materialized (select c.id, c.user_id, c.email, c.key, b.score - c.total + c.nth as score_after from counted c join bumped b using (user_id)),
+rows as materialized (select c.id, c.user_id, c.email, c.key, b.score - c.total + c.nth as score_after from counted c full join bumped b using (user_id)),
 history as (insert into score_events (user_id, id, key, amount, score_after) select user_id, id, key, 1, score_after from rows),
 sent as (insert into outbox (messages) select jsonb_agg(jsonb_build_object('id', id::text, 'userId', user_id, 'email', email) order by id)
   from rows having count(*) > 0 returning id)
@@ -117,10 +120,10 @@ export interface LeaseRequest {
   readonly limit: number
 }
 
-/** Commits that are due, oldest first, made due again after the lease. */
+/** Commits that are due, oldest first, made due again after the lease. An array, or a long outbox is read whole. */
 export const leaseStatement = (sql: SqlClient.SqlClient, options: LeaseRequest) => sql`
-update outbox set due = now() + make_interval(secs => ${options.leaseSeconds}) where id in (
-  select id from outbox where due < now() order by id limit ${options.limit} for update skip locked)
+update outbox set due = now() + make_interval(secs => ${options.leaseSeconds}) where id = any (array(
+  select id from outbox where due < now() order by id limit ${options.limit} for update skip locked))
 returning id::text, floor(extract(epoch from at) * 1000)::float8 as committed_at, messages`
 
 /** Forgets commits by their ids. */
