@@ -6,12 +6,14 @@ import type * as Redacted from "effect/Redacted"
 import createScores from "./migrations/0001_create_scores.ts"
 import indexRevokedTokens from "./migrations/0002_index_revoked_tokens.ts"
 import addModeration from "./migrations/0003_add_moderation.ts"
+import indexKeysByTime from "./migrations/0004_index_keys_by_time.ts"
 import { CONNECT_TIMEOUT } from "./SqlPools.ts"
 
 const migrations = {
   "0001_create_scores": createScores,
   "0002_index_revoked_tokens": indexRevokedTokens,
   "0003_add_moderation": addModeration,
+  "0004_index_keys_by_time": indexKeysByTime,
 }
 
 /** Applies what is missing of the schema. Idempotent; several processes may do it at once. */

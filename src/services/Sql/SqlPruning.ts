@@ -9,13 +9,13 @@ const Pruned = Schema.Tuple([Schema.Struct({ rows: Schema.Int })])
 const decodePruned = Schema.decodeUnknownEffect(Pruned)
 
 /**
- * Deletes up to `limit` keys that are older than that, and gives their number. The block range index finds them;
- * a row that someone else is deleting is passed over.
+ * Deletes up to `limit` keys that are older than that, and gives their number. The index on `at` finds
+ * them, oldest first; a row that someone else is deleting is passed over.
  */
 export const pruneKeysStatement = (sql: SqlClient.SqlClient, limit: number) => sql`
 with pruned as (delete from idempotency_keys where ctid = any (array(
   select ctid from idempotency_keys where at < now() - make_interval(hours => ${KEY_HOURS}::int)
-  limit ${limit}::int for update skip locked)) returning 1)
+  order by at limit ${limit}::int for update skip locked)) returning 1)
 select count(*)::int as rows from pruned`
 
 /** Runs it and reads the number. */

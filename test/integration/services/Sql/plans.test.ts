@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type * as Statement from "effect/sql/Statement"
+import { pruneKeysStatement } from "../../../../src/services/Sql/SqlPruning.ts"
 import { incrementsStatement, leaseStatement } from "../../../../src/services/Sql/SqlStatements.ts"
 import { by, Engine, setup } from "./sqlFixtures.ts"
 
@@ -55,6 +56,26 @@ insert into outbox (due, messages) select now() - interval '1 second', '[]' from
       assert.isNotEmpty(lines)
       assert.deepStrictEqual(
         lines.filter((line) => line.includes("Seq Scan on outbox")),
+        [],
+      )
+    }),
+  )
+
+  it.effect("prunes old keys without reading the newer ones that took the place of older", () =>
+    Effect.gen(function* () {
+      const { operator } = yield* setup
+      const keys = (age: string) => operator`
+insert into idempotency_keys (user_id, key, event_id, at)
+select 'ada', gen_random_uuid()::text, n, now() - ${age}::interval from generate_series(1, ${MANY}::int) n`
+      yield* keys("25 hours")
+      yield* operator`vacuum (analyze) idempotency_keys`
+      const pruned = yield* performed(operator, pruneKeysStatement(operator, MANY))
+      assert.include(pruned.join("\n"), `actual rows=${MANY}.00`)
+      yield* operator`vacuum (analyze) idempotency_keys`
+      yield* keys("1 hour")
+      const lines = yield* performed(operator, pruneKeysStatement(operator, 1000))
+      assert.deepStrictEqual(
+        lines.filter((line) => /^Rows Removed by|Seq Scan on idempotency_keys/.test(line)),
         [],
       )
     }),
