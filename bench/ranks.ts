@@ -13,10 +13,8 @@ import { SqlLevels, wrongLevels } from "../src/services/Sql/SqlLevels.ts"
 import { pageStatement, selectStanding, standingStatement } from "../src/services/Sql/SqlRanks.ts"
 import { commitIncrements } from "../src/services/Sql/SqlStatements.ts"
 import * as Postgres from "../test/engines/Postgres.ts"
+import { batchOf, everyTenMillis, forSeconds, latencies, SERVER, somebody, times, told } from "./players.ts"
 import { cpuOf, milliseconds, quantile, spread } from "./ranksStatistics.ts"
-
-/** A server for ten million players, not for a laptop; it writes to the disk before it answers. */
-const SERVER = { shared_buffers: "2GB", max_wal_size: "8GB", maintenance_work_mem: "512MB" }
 
 /** Look-ups of one kind in one round. */
 const SAMPLES = 2000
@@ -33,18 +31,6 @@ const COMMIT_SECONDS = 1
 /** How long ranks are looked up under load, in one round. */
 const LOAD_SECONDS = 10
 
-const somebody = (players: number) =>
-  UserId.make(`synthetic-${String(1 + Math.floor(Math.random() * players)).padStart(10, "0")}`)
-
-let keys = 0
-const batchOf = (size: number, players: number) =>
-  Array.from({ length: size }, () => ({
-    userId: somebody(players),
-    email: "",
-    key: `key-${keys++}`,
-    tokenId: "",
-  }))
-
 /** The rank alone: a player's score by its key, then the level. */
 const rankOf = (sql: SqlClient.SqlClient, userId: UserId) => sql`
 select 1 + coalesce(sum(players), 0)::float8 as rank from players_at_least
@@ -60,23 +46,6 @@ const explain = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, title: st
   }>`explain (analyze, buffers, costs off) ${statement}`
   yield* Console.log([`\n#### ${title}\n`, "```", ...rows.map((row) => row["QUERY PLAN"]), "```"].join("\n"))
 })
-
-const latencies = Effect.fnUntraced(function* (
-  call: () => Effect.Effect<unknown, unknown>,
-  until: () => boolean,
-) {
-  const samples: Array<number> = []
-  while (!until()) samples.push(yield* milliseconds(call()))
-  return samples
-})
-
-const times = (count: number) => {
-  let done = 0
-  return () => done++ >= count
-}
-
-const told = (samples: ReadonlyArray<number>) =>
-  `p50 ${quantile(samples, 0.5).toFixed(3)} ms, p99 ${quantile(samples, 0.99).toFixed(3)} ms (${samples.length})`
 
 const idle = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, players: number) {
   const kinds = {
@@ -106,26 +75,6 @@ select user_id from scores where not hidden order by score desc, reached, user_i
   yield* Console.log(`count(*) against the look-up, same player, same round: ${spread(ratios, 0)} times`)
 })
 
-/** Ten increments every 10 ms on two connections, on their own clock: late ones are not forgiven. */
-const load = Effect.fnUntraced(function* (
-  commits: SqlClient.SqlClient,
-  players: number,
-  until: () => boolean,
-) {
-  const begun = performance.now()
-  const pending: Array<Promise<unknown>> = []
-  let sent = 0
-  while (!until()) {
-    const due = Math.floor((performance.now() - begun) / 10)
-    for (; sent < due; sent++) {
-      pending.push(Effect.runPromise(commitIncrements(commits, batchOf(10, players))))
-    }
-    yield* Effect.sleep("2 millis")
-  }
-  yield* Effect.promise(() => Promise.all(pending))
-  return (sent * 10) / ((performance.now() - begun) / 1000)
-})
-
 const underLoad = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   commits: SqlClient.SqlClient,
@@ -141,14 +90,19 @@ const underLoad = Effect.fnUntraced(function* (
     const p50: Array<number> = []
     const rates: Array<number> = []
     for (let round = 0; round < 3; round++) {
-      const end = performance.now() + LOAD_SECONDS * 1000
-      const over = () => performance.now() > end
-      const [samples, rate] = yield* Effect.all([latencies(call, over), load(commits, players, over)], {
+      const over = forSeconds(LOAD_SECONDS)
+      // Ten increments every 10 ms on two connections.
+      const increment = () =>
+        commitIncrements(
+          commits,
+          batchOf(10, () => somebody(players)),
+        )
+      const [samples, calls] = yield* Effect.all([latencies(call, over), everyTenMillis(increment, over)], {
         concurrency: 2,
       })
       p50.push(quantile(samples, 0.5))
       p99.push(quantile(samples, 0.99))
-      rates.push(rate)
+      rates.push(calls * 10)
     }
     yield* Console.log(
       `under ${spread(rates, 0)} increments/s, ${kind}: p50 ${spread(p50, 3)} ms, p99 ${spread(p99, 2)} ms`,
@@ -170,12 +124,18 @@ begin
   return null;
 end $$`)
   const measure = Effect.gen(function* () {
-    yield* commitIncrements(commits, batchOf(100, players))
+    yield* commitIncrements(
+      commits,
+      batchOf(100, () => somebody(players)),
+    )
     const cpu = cpuOf(server.pid)
     const begun = performance.now()
     let increments = 0
     while (performance.now() - begun < COMMIT_SECONDS * 1000) {
-      yield* commitIncrements(commits, batchOf(100, players))
+      yield* commitIncrements(
+        commits,
+        batchOf(100, () => somebody(players)),
+      )
       increments += 100
     }
     return {
