@@ -32,8 +32,11 @@ const costOf = Effect.fnUntraced(function* (
   who: () => UserId,
   over: (increments: number, millis: number) => boolean,
 ) {
+  // Asked each time: a connection that was idle for a minute is another one.
+  const [server] = yield* side.commits<{ readonly pid: number }>`select pg_backend_pid() as pid`
+  const pid = server?.pid ?? 0
   const wal = yield* walOf(side)
-  const cpu = cpuOf(side.pid)
+  const cpu = cpuOf(pid)
   const begun = performance.now()
   let increments = 0
   while (!over(increments, performance.now() - begun)) {
@@ -42,7 +45,7 @@ const costOf = Effect.fnUntraced(function* (
   }
   const cost: Cost = {
     micros: ((performance.now() - begun) * 1000) / increments,
-    cpuMicros: ((cpuOf(side.pid) - cpu) * 1000) / increments,
+    cpuMicros: ((cpuOf(pid) - cpu) * 1000) / increments,
     walBytes: ((yield* walOf(side)) - wal) / increments,
   }
   return cost
@@ -80,7 +83,10 @@ export const commits = Effect.fnUntraced(function* (
       side.players <= count ? playerAt(index + 1) : somebody(side.players),
     )
   const both = (who: (side: Side) => () => UserId) => [who(sides[0]), who(sides[1])] as const
+  const adjacent = Array.from({ length: few }, (_, index) => playerAt(index + 1))
   const kinds = [
+    // As many pages as the small side has, but in a large database: what is left is the depth of its trees.
+    { name: `${few} adjacent players`, who: both(() => inTurn(adjacent)), first: few },
     { name: `${few} players`, who: both((side) => inTurn(drawn(side, few))), first: few },
     {
       name: `${options.active} players`,

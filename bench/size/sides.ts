@@ -15,8 +15,6 @@ export interface Side {
   readonly sql: SqlClient.SqlClient
   /** One connection, so that its server process can be asked for its CPU; plans once, as the product's do. */
   readonly commits: SqlClient.SqlClient
-  /** The server process of `commits`. */
-  readonly pid: number
   /** Two more connections of that kind, for a load beside what is measured. */
   readonly load: SqlClient.SqlClient
 }
@@ -48,10 +46,10 @@ insert into idempotency_keys (user_id, key, event_id)
       yield* sql`vacuum (analyze) score_events, idempotency_keys`
     }),
   )
-  const [server] = yield* commits<{ readonly pid: number; readonly bytes: string }>`
-select pg_backend_pid() as pid, pg_size_pretty(pg_database_size(current_database())) as bytes`
-  yield* Console.log(`${name}: ${players} players in ${(took / 1000).toFixed(0)} s, ${server?.bytes}`)
-  const side: Side = { name, players, sql, commits, load, pid: server?.pid ?? 0 }
+  const [size] = yield* sql<{ readonly bytes: string }>`
+select pg_size_pretty(pg_database_size(current_database())) as bytes`
+  yield* Console.log(`${name}: ${players} players in ${(took / 1000).toFixed(0)} s, ${size?.bytes}`)
+  const side: Side = { name, players, sql, commits, load }
   return side
 })
 
