@@ -12,7 +12,7 @@ import { growth } from "./size/growth.ts"
 import { planPage, plans } from "./size/plans.ts"
 import { makeSide, type Side, type Sides } from "./size/sides.ts"
 
-/** Tables, indexes and history of one player; measured: about 600 bytes. */
+/** Tables, indexes and history of one player; measured: about 500 bytes. */
 const BYTES_PER_PLAYER = 1000
 
 /** The log at its largest, and what the rounds add. */
@@ -53,7 +53,7 @@ const underLoad = (side: Side) =>
  * is gone afterwards, in turns. `--small` (10 thousand) and `--large` (10 million) players, `--active` (100 thousand) of them
  * for the commit, `--rounds` (7), `--minute` also updates each for a minute, `--plans <file>` also writes the plans,
  * `--set name=value` is a setting of the server.
- * Ten million: about 15 minutes and 22 GB. Linux.
+ * Ten million: about 10 minutes and 22 GB. Linux.
  */
 export const main = (args: ReadonlyArray<string>) =>
   Effect.gen(function* () {
