@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks"
 import { parseArgs } from "node:util"
 import * as PgClient from "@effect/sql-pg/PgClient"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -225,4 +226,4 @@ select count(*)::int as levels, pg_size_pretty(pg_total_relation_size('players_a
     yield* plans(sql, players)
   }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
 
-if (import.meta.main) await Effect.runPromise(main(process.argv.slice(2)))
+if (import.meta.main) NodeRuntime.runMain(main(process.argv.slice(2)))

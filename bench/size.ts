@@ -1,6 +1,7 @@
 import { statfs, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { parseArgs } from "node:util"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
@@ -114,4 +115,4 @@ export const main = (args: ReadonlyArray<string>) =>
     }
   }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
 
-if (import.meta.main) await Effect.runPromise(main(process.argv.slice(2)))
+if (import.meta.main) NodeRuntime.runMain(main(process.argv.slice(2)))
