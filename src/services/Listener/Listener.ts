@@ -8,11 +8,21 @@ import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { createServer, type IncomingMessage, type Server } from "node:http"
 import type { Duplex } from "node:stream"
+import { ListenerAnswer } from "./ListenerAnswer.ts"
 import { CLIENT_ADDRESS, makeClientReader } from "./ListenerClient.ts"
-import { admit, endRaw, MAX_HEADER_BYTES, refuse, refuseMalformed } from "./ListenerEdge.ts"
+import {
+  admit,
+  endRaw,
+  MAX_HEADER_BYTES,
+  nameRequest,
+  refuse,
+  REQUEST_ID,
+  refuseMalformed,
+} from "./ListenerEdge.ts"
 import { hasSeveralAuthorizations, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY } from "./ListenerHeaders.ts"
+import { makeMeasure, type RouteOf } from "./ListenerMeasure.ts"
 
 /** The port could not be opened: taken, forbidden, or no such address on this machine. */
 export class ListenFailure extends Schema.TaggedError<ListenFailure>()("ListenFailure", {
@@ -69,8 +79,7 @@ export interface ServeOptions {
   >
   /** Takes over the connection, or gives the status with which the upgrade is refused. Absent = none is taken. */
   readonly upgrade?: Upgrade
-  /** The label of a request in the metrics: one of few, whatever is asked for. */
-  readonly routeOf: (method: string, path: string) => string
+  readonly routeOf: RouteOf
 }
 
 /** An open port. Closing the scope it was opened in drains it. */
@@ -113,7 +122,8 @@ export class Listener extends Context.Service<
   )
 }
 
-const securityHeaders = Object.entries(SECURITY_HEADERS)
+/** For who is leaving: clients move on by themselves. */
+const CLOSE = { connection: "close" }
 
 const serve = Effect.fnUntraced(function* (
   options: ServeOptions,
@@ -138,7 +148,9 @@ const serve = Effect.fnUntraced(function* (
     ),
   )
 
+  const measure = makeMeasure(options.routeOf, context)
   const server = createServer({
+    ServerResponse: ListenerAnswer,
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT_MILLIS,
     requestTimeout: REQUEST_TIMEOUT_MILLIS,
@@ -150,21 +162,25 @@ const serve = Effect.fnUntraced(function* (
     requireHostHeader: false,
   })
   let leaving = false
-  const prepare = (request: IncomingMessage, response: ServerResponse) => {
-    if (leaving) response.setHeader("connection", "close")
+  const prepare = (request: IncomingMessage, response: ListenerAnswer) => {
+    measure(response)
     const client = clientOf(request)
     request.headers[CLIENT_ADDRESS] = client.address
     if (hasSeveralAuthorizations(request)) delete request.headers.authorization
-    for (const [name, value] of securityHeaders) response.setHeader(name, value)
-    if (client.secure) response.setHeader("strict-transport-security", STRICT_TRANSPORT_SECURITY)
+    response.standing = {
+      ...SECURITY_HEADERS,
+      ...(client.secure ? STRICT_TRANSPORT_SECURITY : undefined),
+      ...(leaving ? CLOSE : undefined),
+      [REQUEST_ID]: nameRequest(request),
+    }
   }
   server.on("request", (request, response) => {
     prepare(request, response)
-    if (admit(request, response, options.routeOf, context)) handle(request, response)
+    if (admit(request, response)) handle(request, response)
   })
   server.on("checkExpectation", (request, response) => {
     prepare(request, response)
-    if (admit(request, response, options.routeOf, context)) refuse(response, 417, "Expectation Failed")
+    if (admit(request, response)) refuse(response, 417, "Expectation Failed")
   })
   server.on("clientError", refuseMalformed)
   const { upgrade } = options

@@ -5,13 +5,13 @@ import type { IncomingMessage } from "node:http"
  * is data (everything but the page) no browser runs, loads or frames anything of it.
  */
 export const SECURITY_HEADERS = {
-  "X-Content-Type-Options": "nosniff",
-  "Referrer-Policy": "no-referrer",
-  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 } as const
 
 /** For browsers that came by TLS: they ask by TLS only, for a year. */
-export const STRICT_TRANSPORT_SECURITY = "max-age=31536000"
+export const STRICT_TRANSPORT_SECURITY = { "strict-transport-security": "max-age=31536000" } as const
 
 /**
  * Whether the header that says who asks came more than once. Node keeps the first, a proxy may have looked at the last:
