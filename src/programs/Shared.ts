@@ -18,7 +18,8 @@ export const shared = <A, E>(
     )
     return Effect.suspend(() => {
       if (running !== undefined) return Fiber.join(running)
-      return Effect.flatMap(Effect.forkIn(run, scope), (fiber) => {
+      // Not at the scheduler's next turn: the question is on its way while others still join.
+      return Effect.flatMap(Effect.forkIn(run, scope, { startImmediately: true }), (fiber) => {
         if (fiber.pollUnsafe() === undefined) running = fiber
         return Fiber.join(fiber)
       })
