@@ -22,7 +22,7 @@ import { makeOrigins } from "./Origins.ts"
 import { Page } from "./Page.ts"
 import { blank, type Paths, withProblems } from "./Problems.ts"
 import { RanksHandlers } from "./RanksHandlers.ts"
-import { BoardRoute, ScoresHandlers } from "./ScoresHandlers.ts"
+import { boardRound, BoardRoute, ScoresHandlers } from "./ScoresHandlers.ts"
 import { formOf, SOCKET_PATH } from "./ScoresSocket.ts"
 import { UsersHandlers } from "./UsersHandlers.ts"
 
@@ -111,6 +111,7 @@ export class ApiServer extends Context.Service<ApiServer, { readonly host: strin
           host,
           port,
           app: origins.share(withProblems(app, paths)),
+          rounds: new Map([["/scores", origins.shareRound(yield* boardRound)]]),
           upgrade,
           routeOf,
         })

@@ -24,6 +24,8 @@ const reads = Metric.counter("board_reads_total", {
   description: "Boards read for viewers, by where they came from.",
   incremental: true,
 })
+const readsFromRedis = Metric.withAttributes(reads, { source: "redis" })
+const readsFromSql = Metric.withAttributes(reads, { source: "postgresql" })
 const writes = Metric.counter("board_writes_total", {
   description: "Boards offered to Redis, by what Redis did with them.",
   incremental: true,
@@ -33,7 +35,7 @@ const writes = Metric.counter("board_writes_total", {
 export interface ShownBoard {
   readonly update: BoardUpdate
   /** `{"scores":[…]}`: the same for every viewer. */
-  readonly bytes: Uint8Array
+  readonly json: string
   /**
    * Strong entity tag, quotes included. Clients read epoch and version in it: `"<epoch>-<version>"`, or with `-masked`
    * behind. That of an unstamped board ends otherwise.
@@ -71,7 +73,6 @@ export class Board extends Context.Service<
 }
 
 const decodeUpdate = Schema.decodeUnknownEffect(BoardUpdateJson)
-const encoder = new TextEncoder()
 
 /** A board as it is stored in Redis; `publishedAt` in milliseconds since 1970. */
 const toText = ({ scores, epoch, version, committedAt }: StampedBoard, publishedAt: number) =>
@@ -92,7 +93,7 @@ export const show = (update: BoardUpdate, boardEmail: BoardEmail = "full"): Show
     update.epoch === undefined || update.version === undefined
       ? `"${json.length}-${Hash.string(json)}-unstamped"`
       : `"${update.epoch}-${update.version}${boardEmail === "masked" ? "-masked" : ""}"`
-  return { update, bytes: encoder.encode(json), etag }
+  return { update, json, etag }
 }
 
 /** Reads a board that came through Redis; none, with an error in the log, when it is not one. */
@@ -159,10 +160,10 @@ const make = Effect.gen(function* () {
     Effect.gen(function* () {
       const cached = yield* fromRedis
       if (Option.isSome(cached)) {
-        yield* Metric.update(Metric.withAttributes(reads, { source: "redis" }), 1)
+        yield* Metric.update(readsFromRedis, 1)
         return cached.value
       }
-      yield* Metric.update(Metric.withAttributes(reads, { source: "postgresql" }), 1)
+      yield* Metric.update(readsFromSql, 1)
       return yield* fromSql
     }),
   )

@@ -2,12 +2,16 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type { Asked, Round } from "../services/Listener/ListenerRounds.ts"
 
 /** How long a browser remembers what it may send from another origin. */
 const PREFLIGHT_SECONDS = 600
+
+/** What a page of another origin may read, besides what any may. */
+const EXPOSED_HEADERS = ["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"]
 
 const originOf = (text: string): string | undefined =>
   Result.getOrUndefined(Result.try(() => new URL(text).origin))
@@ -44,9 +48,28 @@ export const makeOrigins = Effect.map(Config.all(originsConfig), ({ origins }) =
             "Action-Receipt",
             "X-Request-Id",
           ],
-          exposedHeaders: ["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"],
+          exposedHeaders: EXPOSED_HEADERS,
           maxAge: PREFLIGHT_SECONDS,
         })(app)
+
+  /** What `share` adds to an answer. */
+  const permission = (origin: Asked["headers"][string]) => ({
+    ...(typeof origin === "string" && allowed.has(origin) ? { "access-control-allow-origin": origin } : {}),
+    vary: "Origin",
+    "access-control-expose-headers": EXPOSED_HEADERS.join(","),
+  })
+
+  /** The same for answers that are made in rounds. */
+  const shareRound =
+    (round: Round): Round =>
+    (asked) =>
+      allowed.size === 0
+        ? round(asked)
+        : Effect.map(
+            round(asked),
+            (answer) => (one) =>
+              HttpServerResponse.setHeaders(answer(one), permission(one.headers["origin"])),
+          )
 
   /**
    * Whether a WebSocket may be opened: CORS does not cover it, so the server has to ask. What sends no Origin is no
@@ -58,5 +81,5 @@ export const makeOrigins = Effect.map(Config.all(originsConfig), ({ origins }) =
     return url !== undefined && host !== undefined && url.host === host.toLowerCase()
   }
 
-  return { share, admits }
+  return { share, shareRound, admits }
 })

@@ -5,6 +5,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { InvalidReceipt, Unavailable } from "../domain/Errors.ts"
 import { type Caller, CurrentPlayer, HandledApi } from "../domain/ScoreboardApi.ts"
+import type { Asked, Round } from "../services/Listener/ListenerRounds.ts"
 import { Receipts } from "../services/Receipts.ts"
 import { Board, type ShownBoard } from "./Board.ts"
 import { Increment } from "./Increment.ts"
@@ -59,20 +60,43 @@ export const ScoresHandlers = HttpApiBuilder.group(HandledApi, "scores", (handle
 const CACHE_CONTROL = "public, max-age=1, stale-while-revalidate=5"
 
 /** `GET /scores`, beside the contract's machinery: the one route that everybody asks for. */
-export const BoardRoute = HttpRouter.use((router) =>
-  Effect.gen(function* () {
-    const board = yield* Board
-    const unavailable = problemResponse(new Unavailable({ dependency: "database", retryAfterSeconds: 1 }))
-    const answer = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-      board.current.pipe(
-        Effect.map((shown) => respond(shown, request.headers["if-none-match"])),
-        Effect.catch((error) =>
-          Effect.andThen(Effect.logError("The board could not be read", error), unavailable),
-        ),
+export const boardRound = Effect.gen(function* () {
+  const board = yield* Board
+  const unavailable = yield* problemResponse(
+    new Unavailable({ dependency: "database", retryAfterSeconds: 1 }),
+  )
+  const round: Round = (asked) =>
+    board.current.pipe(
+      Effect.map(
+        (shown) =>
+          ({ headers }: Asked) =>
+            respond(shown, headers["if-none-match"]),
+      ),
+      Effect.catch((error) =>
+        Effect.forEach(
+          asked,
+          ({ headers }) =>
+            Effect.logError("The board could not be read", error).pipe(
+              Effect.annotateLogs("requestId", headers["x-request-id"]),
+            ),
+          { discard: true },
+        ).pipe(Effect.as(() => unavailable)),
       ),
     )
-    yield* router.add("GET", "/scores", answer)
-  }),
+  return round
+})
+
+/** The same as a route: for every other spelling of the path, and for what the round leaves to the application. */
+export const BoardRoute = HttpRouter.use((router) =>
+  Effect.flatMap(boardRound, (round) =>
+    router.add(
+      "GET",
+      "/scores",
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+        Effect.map(round([request]), (answer) => answer(request)),
+      ),
+    ),
+  ),
 )
 
 // The answers to one board are made once: 200 and 304 carry the same headers.
@@ -81,17 +105,17 @@ const answers = new WeakMap<
   readonly [ok: HttpServerResponse.HttpServerResponse, notModified: HttpServerResponse.HttpServerResponse]
 >()
 
-const respond = (shown: ShownBoard, ifNoneMatch: string | undefined) => {
+const respond = (shown: ShownBoard, ifNoneMatch: string | ReadonlyArray<string> | undefined) => {
   let pair = answers.get(shown)
   if (pair === undefined) {
     const headers = { etag: shown.etag, "cache-control": CACHE_CONTROL }
     pair = [
-      HttpServerResponse.uint8Array(shown.bytes, { contentType: "application/json", headers }),
+      HttpServerResponse.text(shown.json, { contentType: "application/json", headers }),
       HttpServerResponse.empty({ status: 304, headers }),
     ]
     answers.set(shown, pair)
   }
-  return ifNoneMatch !== undefined && matches(ifNoneMatch, shown.etag) ? pair[1] : pair[0]
+  return typeof ifNoneMatch === "string" && matches(ifNoneMatch, shown.etag) ? pair[1] : pair[0]
 }
 
 /** RFC 9110, 13.1.2: a list of tags, compared weakly; `*` matches any. */

@@ -3,6 +3,7 @@ import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
@@ -17,12 +18,14 @@ import {
   endRaw,
   MAX_HEADER_BYTES,
   nameRequest,
+  pathOf,
   refuse,
   REQUEST_ID,
   refuseMalformed,
 } from "./ListenerEdge.ts"
 import { hasSeveralAuthorizations, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY } from "./ListenerHeaders.ts"
 import { makeMeasure, type RouteOf } from "./ListenerMeasure.ts"
+import { makeRounds, type Round } from "./ListenerRounds.ts"
 
 /** The port could not be opened: taken, forbidden, or no such address on this machine. */
 export class ListenFailure extends Schema.TaggedError<ListenFailure>()("ListenFailure", {
@@ -77,6 +80,8 @@ export interface ServeOptions {
     never,
     HttpServerRequest.HttpServerRequest | Scope.Scope
   >
+  /** Paths whose plain GET and HEAD are answered in rounds: as `app` would answer them, for less. */
+  readonly rounds?: ReadonlyMap<string, Round>
   /** Takes over the connection, or gives the status with which the upgrade is refused. Absent = none is taken. */
   readonly upgrade?: Upgrade
   readonly routeOf: RouteOf
@@ -122,6 +127,12 @@ export class Listener extends Context.Service<
   )
 }
 
+/** A body, even of a GET, has to be read or cut off: that is the application's. */
+const isPlainRead = ({ method, headers }: IncomingMessage) =>
+  (method === "GET" || method === "HEAD") &&
+  headers["content-length"] === undefined &&
+  headers["transfer-encoding"] === undefined
+
 /** For who is leaving: clients move on by themselves. */
 const CLOSE = { connection: "close" }
 
@@ -139,9 +150,18 @@ const serve = Effect.fnUntraced(function* (
   const context = yield* Effect.context<never>()
   const handle = yield* NodeHttpServer.makeHandler(options.app, { scope: requests })
 
-  const log = Effect.runForkWith(context)
+  const fork = Effect.runForkWith(context)
+  const rounds = new Map(
+    Array.from(options.rounds ?? [], ([path, round]) => [
+      path,
+      makeRounds(round, handle, (effect) => Fiber.runIn(fork(effect), requests)),
+    ]),
+  )
+  const handlerOf = (request: IncomingMessage) =>
+    (isPlainRead(request) ? rounds.get(pathOf(request.url)) : undefined) ?? handle
+
   const clientOf = makeClientReader(settings.trustedProxyHops, () =>
-    log(
+    fork(
       Effect.logWarning(
         "A forwarding header was ignored: set TRUSTED_PROXY_HOPS if a proxy of yours is in front",
       ),
@@ -176,7 +196,7 @@ const serve = Effect.fnUntraced(function* (
   }
   server.on("request", (request, response) => {
     prepare(request, response)
-    if (admit(request, response)) handle(request, response)
+    if (admit(request, response)) handlerOf(request)(request, response)
   })
   server.on("checkExpectation", (request, response) => {
     prepare(request, response)

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import type { Board as StampedBoard } from "../../../src/domain/Score.ts"
 import { readStampTag } from "../../../src/client/Stamp.ts"
-import { Board, type ShownBoard } from "../../../src/programs/Board.ts"
+import { Board } from "../../../src/programs/Board.ts"
 import { type BoardWrite, Redis, RedisFailure } from "../../../src/services/Redis/Redis.ts"
 import { Sql, SqlFailure } from "../../../src/services/Sql/Sql.ts"
 
@@ -72,14 +72,12 @@ const read = (board: Board["Service"]) =>
     return yield* Fiber.join(fiber)
   })
 
-const text = ({ bytes }: ShownBoard) => new TextDecoder().decode(bytes)
-
 describe("Board.current", () => {
   it.effect("gives what is in Redis, without its stamp, and tags it by its stamp", () =>
     withWorld({ redis: JSON.stringify(stamped(5)), sql: "away" }, (board) =>
       Effect.gen(function* () {
         const shown = yield* read(board)
-        assert.strictEqual(text(shown), '{"scores":[{"email":"ada@example.com","score":5}]}')
+        assert.strictEqual(shown.json, '{"scores":[{"email":"ada@example.com","score":5}]}')
         assert.strictEqual(shown.etag, '"epoch-5"')
         assert.deepStrictEqual(readStampTag(shown.etag), { epoch: "epoch", version: 5 })
       }),
@@ -127,7 +125,7 @@ describe("Board.current", () => {
     withWorld({ redis: '{"scores":[{"email":"eve","score":9}]}', sql: "away" }, (board, world) =>
       Effect.gen(function* () {
         const first = yield* read(board)
-        assert.strictEqual(text(first), '{"scores":[{"email":"eve","score":9}]}')
+        assert.strictEqual(first.json, '{"scores":[{"email":"eve","score":9}]}')
         world.redis = '{"scores":[{"email":"eve","score":8}]}'
         assert.notStrictEqual((yield* read(board)).etag, first.etag)
         assert.isUndefined(readStampTag(first.etag), "it must not be read as a stamp")
