@@ -77,6 +77,9 @@ const scoresOf = async (system: System): Promise<ReadonlyMap<string, number>> =>
     ),
   )
 
+// Every engine and server has a listener of its own there.
+process.setMaxListeners(20)
+
 const program = Effect.gen(function* () {
   const identity = yield* FakeCognito.make
   const postgres = yield* Postgres.make({ settings: {} })
@@ -140,6 +143,7 @@ const program = Effect.gen(function* () {
       { name: second.name, port: second.port, cpu: () => second.cpu().api },
       yield* server("fastify", { REDIS_URL: first.redisUrl }),
       yield* server("bare", { BOARD: board }),
+      yield* server("least", { BOARD: board, REDIS_URL: first.redisUrl }),
     ] satisfies ReadonlyArray<Reader>
   })
 
