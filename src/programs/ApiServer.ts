@@ -78,6 +78,9 @@ const Routes = Layer.mergeAll(
   HttpRouter.add("GET", SOCKET_PATH, blank(426, { upgrade: "websocket", connection: "upgrade, close" })),
 )
 
+/** A path has one spelling: caches, proxies and metrics then speak of the same thing as the router. */
+const EXACT = { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false }
+
 /** Where the API listens; `HOST` differs between a laptop and a container. */
 export const apiConfig = (defaultHost: string) => ({
   host: Config.String("HOST").pipe(Config.withDefault(defaultHost)),
@@ -98,7 +101,9 @@ export class ApiServer extends Context.Service<ApiServer, { readonly host: strin
         const hub = yield* SocketHub
         const health = yield* Health
         const origins = yield* makeOrigins
-        const app = withDocsPolicy(yield* HttpRouter.toHttpEffect(Routes))
+        const app = withDocsPolicy(
+          yield* Effect.provideService(HttpRouter.toHttpEffect(Routes), HttpRouter.RouterConfig, EXACT),
+        )
 
         const upgrade: Upgrade = (request, socket, head, address) =>
           pathOf(request.url) !== SOCKET_PATH

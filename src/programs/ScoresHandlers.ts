@@ -86,7 +86,7 @@ export const boardRound = Effect.gen(function* () {
   return round
 })
 
-/** The same as a route: for every other spelling of the path, and for what the round leaves to the application. */
+/** The same as a route: for what the rounds leave to the application, such as a request with a body. */
 export const BoardRoute = HttpRouter.use((router) =>
   Effect.flatMap(boardRound, (round) =>
     router.add(

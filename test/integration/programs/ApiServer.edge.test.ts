@@ -26,6 +26,14 @@ layer(Engine.layer, OPTIONS)("API", (it) => {
       }),
     )
 
+    it.effect("knows one spelling of a path", () =>
+      Effect.gen(function* () {
+        for (const path of ["/Scores", "/scores/", "//scores", "/users/me/history/", "/OpenAPI.json"]) {
+          assert.strictEqual((yield* ask(path)).status, 404, path)
+        }
+      }),
+    )
+
     it.effect("answers 405 with Allow where only the method is wrong", () =>
       Effect.gen(function* () {
         const allowed: ReadonlyArray<readonly [string, string]> = [
