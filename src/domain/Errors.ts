@@ -7,21 +7,21 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
  * a driver's text or a stack.
  */
 
+/** What RFC 9110 asks of a 401: the document, and the challenge beside it. */
+const challengeHeaders = { "www-authenticate": Schema.String }
+const challenge = {
+  decode: <Body>({ body }: { readonly body: Body }) => body,
+  encode: <Body>(body: Body) => ({ body, headers: { "www-authenticate": 'Bearer realm="scoreboard"' } }),
+}
+
 /** The access token is missing, malformed, expired, foreign or revoked: one answer for all of them. */
 export class Unauthorized extends HttpApiError.Problem<Unauthorized>()("Unauthorized", {
   type: "urn:scoreboard:unauthorized",
   title: "A valid access token is required",
   status: 401,
 }) {
-  /** On the wire: with the challenge that RFC 9110 asks of a 401. */
   static readonly response = Unauthorized.pipe(
-    HttpApiSchema.encodeToWithHeaders(
-      { body: Unauthorized, headers: { "www-authenticate": Schema.String } },
-      {
-        decode: ({ body }) => body,
-        encode: (body) => ({ body, headers: { "www-authenticate": 'Bearer realm="scoreboard"' } }),
-      },
-    ),
+    HttpApiSchema.encodeToWithHeaders({ body: Unauthorized, headers: challengeHeaders }, challenge),
   )
 }
 
@@ -32,13 +32,7 @@ export class InvalidCredentials extends HttpApiError.Problem<InvalidCredentials>
   status: 401,
 }) {
   static readonly response = InvalidCredentials.pipe(
-    HttpApiSchema.encodeToWithHeaders(
-      { body: InvalidCredentials, headers: { "www-authenticate": Schema.String } },
-      {
-        decode: ({ body }) => body,
-        encode: (body) => ({ body, headers: { "www-authenticate": 'Bearer realm="scoreboard"' } }),
-      },
-    ),
+    HttpApiSchema.encodeToWithHeaders({ body: InvalidCredentials, headers: challengeHeaders }, challenge),
   )
 }
 
@@ -49,13 +43,7 @@ export class InvalidRefreshToken extends HttpApiError.Problem<InvalidRefreshToke
   status: 401,
 }) {
   static readonly response = InvalidRefreshToken.pipe(
-    HttpApiSchema.encodeToWithHeaders(
-      { body: InvalidRefreshToken, headers: { "www-authenticate": Schema.String } },
-      {
-        decode: ({ body }) => body,
-        encode: (body) => ({ body, headers: { "www-authenticate": 'Bearer realm="scoreboard"' } }),
-      },
-    ),
+    HttpApiSchema.encodeToWithHeaders({ body: InvalidRefreshToken, headers: challengeHeaders }, challenge),
   )
 }
 
