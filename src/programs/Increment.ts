@@ -5,11 +5,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
+import type * as Tracer from "effect/Tracer"
 import { Forbidden, Unauthorized, Unavailable } from "../domain/Errors.ts"
 import type { Caller } from "../domain/ScoreboardApi.ts"
 import { Cognito } from "../services/Cognito/Cognito.ts"
 import { type IncrementRequest, type IncrementRow, Sql } from "../services/Sql/Sql.ts"
 import { Outbox } from "./Outbox.ts"
+import { collectedSpan, traceContext } from "./TraceContext.ts"
 
 /** Requests that wait for a commit. At 10,000 a second that is 0.4 s of waiting; more get 503 at once. */
 const MAILBOX = 4096
@@ -45,6 +47,7 @@ const batches = Metric.histogram("increment_batch_rows", {
 
 interface Pending {
   readonly request: IncrementRequest
+  readonly span: Tracer.Span | undefined
   readonly answer: Deferred.Deferred<IncrementRow, Unavailable>
   /** By the monotonic clock. */
   readonly arrivedMillis: number
@@ -140,11 +143,18 @@ const make = Effect.gen(function* () {
     pending: ReadonlyArray<Pending>,
     rows: ReadonlyArray<IncrementRow>,
   ) {
-    const events = pending.flatMap(({ request }, index) => {
+    const events = pending.flatMap(({ request, span }, index) => {
       const row = rows[index]
       return row?.event_id == null
         ? []
-        : [{ id: row.event_id, userId: request.userId, email: row.email ?? "" }]
+        : [
+            {
+              id: row.event_id,
+              userId: request.userId,
+              email: row.email ?? "",
+              ...(span && traceContext(span)),
+            },
+          ]
     })
     const outboxId = rows[0]?.outbox_id
     if (outboxId != null) outbox.offer({ outboxId, committedAt: yield* Clock.currentTimeMillis, events })
@@ -165,10 +175,10 @@ const make = Effect.gen(function* () {
   )
   for (let n = 0; n < COMMITTERS; n++) yield* Effect.forkScoped(committer)
 
-  const submit = (request: IncrementRequest) =>
+  const submit = (request: IncrementRequest, span: Tracer.Span | undefined) =>
     Effect.flatMap(monotonicMillis, (arrivedMillis) => {
       const answer = Deferred.makeUnsafe<IncrementRow, Unavailable>()
-      return Queue.offerUnsafe(mailbox, { request, answer, arrivedMillis })
+      return Queue.offerUnsafe(mailbox, { request, span, answer, arrivedMillis })
         ? Deferred.await(answer)
         : Effect.fail(queueFull)
     })
@@ -188,8 +198,9 @@ const make = Effect.gen(function* () {
 
   const raise = Effect.fnUntraced(function* (caller: Caller, key: string) {
     const request = { userId: caller.userId, email: caller.email ?? "", key, tokenId: caller.tokenId ?? "" }
-    let row = yield* submit(request)
-    if (row.outcome === "unknown") row = yield* submit({ ...request, email: yield* emailOf(caller) })
+    const span = yield* collectedSpan
+    let row = yield* submit(request, span)
+    if (row.outcome === "unknown") row = yield* submit({ ...request, email: yield* emailOf(caller) }, span)
     yield* Metric.update(outcomes[row.outcome], 1)
     if (row.outcome === "revoked" || row.outcome === "unknown") return yield* new Unauthorized()
     if (row.outcome === "hidden") return yield* new Forbidden()

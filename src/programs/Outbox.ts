@@ -57,7 +57,13 @@ export interface Commit {
   readonly outboxId: string
   /** When it was committed, in milliseconds since 1970. */
   readonly committedAt: number
-  readonly events: ReadonlyArray<{ readonly id: string; readonly userId: UserId; readonly email: string }>
+  readonly events: ReadonlyArray<{
+    readonly id: string
+    readonly userId: UserId
+    readonly email: string
+    /** The request's span by its W3C name, where spans are collected. Not kept in the table: a sweep has none. */
+    readonly traceparent?: string
+  }>
 }
 
 /** Owns the way from a commit to the queue: every message is sent at least once, and nobody waits for it. */
@@ -76,7 +82,11 @@ export class Outbox extends Context.Service<
 
 const toMessage = (commit: Commit, event: Commit["events"][number]): OutgoingMessage => ({
   body: encodeIncrement(event),
-  attributes: { eventId: event.id, committedAt: String(commit.committedAt) },
+  attributes: {
+    eventId: event.id,
+    committedAt: String(commit.committedAt),
+    ...(event.traceparent === undefined ? undefined : { traceparent: event.traceparent }),
+  },
 })
 
 const make = Effect.gen(function* () {

@@ -14,6 +14,7 @@ import { type ReceivedMessage, Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../s
 import { measureHop } from "./Freshness.ts"
 import { Refresher } from "./Refresher.ts"
 import { surviving } from "./Surviving.ts"
+import { linkTo } from "./TraceContext.ts"
 
 /**
  * Long polls at one time under load. A receive that was not full says that one poller is enough, and messages gather
@@ -60,18 +61,18 @@ interface Batch {
   readonly at: number
 }
 
-/** Sorts messages by `type`, by their receipts; what has none stays on the queue for its redrive policy. */
+/** Sorts messages by `type`; what has none stays on the queue for its redrive policy. */
 const sort = Effect.fnUntraced(function* (messages: ReadonlyArray<ReceivedMessage>) {
-  const increments: Array<string> = []
-  const others: Array<string> = []
+  const increments: Array<ReceivedMessage> = []
+  const others: Array<ReceivedMessage> = []
   for (const message of messages) {
     const decoded = decodeType(message.body)
     if (Exit.isFailure(decoded)) {
       yield* Effect.logError("A message has no type and is left on the queue").pipe(
         Effect.annotateLogs({ messageId: message.id, receiveCount: message.receiveCount }),
       )
-    } else if (decoded.value.type === INCREMENT_TYPE) increments.push(message.receipt)
-    else others.push(message.receipt)
+    } else if (decoded.value.type === INCREMENT_TYPE) increments.push(message)
+    else others.push(message)
   }
   yield* Metric.update(sorted.increment, increments.length)
   yield* Metric.update(sorted.other, others.length)
@@ -98,11 +99,11 @@ export const Worker = Layer.effectDiscard(
       ),
     )
 
-    const forget = (receipts: ReadonlyArray<string>) =>
+    const forget = (messages: ReadonlyArray<ReceivedMessage>) =>
       Effect.forEach(
-        Arr.chunksOf(receipts, SQS_BATCH_SIZE),
+        Arr.chunksOf(messages, SQS_BATCH_SIZE),
         (some) =>
-          sqs.delete(some).pipe(
+          sqs.delete(some.map(({ receipt }) => receipt)).pipe(
             Effect.flatMap((failed) => (failed.length === 0 ? Effect.void : comeAgain(failed.length))),
             Effect.catch((error) => comeAgain(some.length, error)),
           ),
@@ -112,6 +113,7 @@ export const Worker = Layer.effectDiscard(
     const show = Effect.fn("Worker.show")(function* (batches: ReadonlyArray<Batch>) {
       const { increments, others } = yield* sort(batches.flatMap(({ messages }) => messages))
       if (increments.length > 0) {
+        yield* linkTo(increments)
         yield* Effect.retry(refresh, refreshBackoff)
         yield* measureHop("worker-redis", ...batches.map(({ at }) => at))
       }
