@@ -86,9 +86,6 @@ export class SocketHub extends Context.Service<
      */
     readonly broadcast: Effect.Effect<void>
 
-    /** How many sockets are open. */
-    readonly connections: Effect.Effect<number>
-
     /**
      * Refuses newcomers and closes every socket with 1012 (service restart), spread over at most `window`; cuts
      * those that do not answer. Idempotent.
@@ -237,7 +234,6 @@ const make = Effect.fnUntraced(function* (limits: {
     accept,
     hold,
     broadcast,
-    connections: Effect.sync(() => viewers.size),
     drain,
   })
 })

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
-import { cuts, eventually, fill, leaveAll, pause, say, startHub, wait } from "./hubUnderTest.ts"
+import { connections, cuts, eventually, fill, leaveAll, pause, say, startHub, wait } from "./hubUnderTest.ts"
 import { CLOSE, clientFrame, PING, PONG, TEXT } from "./rawPeer.ts"
 
 describe("SocketHub", () => {
@@ -19,7 +19,7 @@ describe("SocketHub", () => {
       yield* say(hub, huge(-1))
       yield* say(hub, huge(-2))
       yield* eventually(
-        Effect.map(hub.connections, (open) => open === 0),
+        Effect.map(connections, (open) => open === 0),
         "the cut",
       )
       assert.strictEqual((yield* cuts("unread")) - before, 1)
@@ -28,7 +28,7 @@ describe("SocketHub", () => {
 
   it.effect("cuts who answers no ping, and keeps who does", () =>
     Effect.gen(function* () {
-      const { hub, peer } = yield* startHub()
+      const { peer } = yield* startHub()
       const before = yield* cuts("silent")
       const silent = yield* peer()
       const alive = yield* peer()
@@ -44,8 +44,8 @@ describe("SocketHub", () => {
       assert.isFalse(alive.isClosed())
       assert.strictEqual(silent.frames.filter(({ opcode }) => opcode === PING).length, 2)
       assert.strictEqual((yield* cuts("silent")) - before, 1)
-      assert.strictEqual(yield* hub.connections, 1)
-      yield* leaveAll(hub, [alive])
+      assert.strictEqual(yield* connections, 1)
+      yield* leaveAll([alive])
     }),
   )
 
@@ -60,11 +60,11 @@ describe("SocketHub", () => {
       mute.socket.write(clientFrame(PONG, Buffer.alloc(0)))
       yield* TestClock.adjust("20 seconds")
       assert.strictEqual(sockets[0]?.writableLength, unread)
-      assert.strictEqual(yield* hub.connections, 1)
+      assert.strictEqual(yield* connections, 1)
       mute.socket.write(clientFrame(PONG, Buffer.alloc(0)))
       yield* TestClock.adjust("20 seconds")
       yield* eventually(
-        Effect.map(hub.connections, (open) => open === 0),
+        Effect.map(connections, (open) => open === 0),
         "the cut",
       )
       assert.strictEqual((yield* cuts("unread")) - before, 1)
@@ -73,7 +73,7 @@ describe("SocketHub", () => {
 
   it.live("refuses more than its limits with 429 per address and 503 in all, and takes others again", () =>
     Effect.gen(function* () {
-      const { hub, peer } = yield* startHub({
+      const { peer } = yield* startHub({
         WEBSOCKET_MAX_PER_ADDRESS: "2",
         WEBSOCKET_MAX_CONNECTIONS: "3",
       })
@@ -86,7 +86,7 @@ describe("SocketHub", () => {
       assert.strictEqual((yield* peer({ from: "127.0.0.3" })).status, 503)
       first.socket.destroy()
       yield* eventually(
-        Effect.map(hub.connections, (open) => open === 2),
+        Effect.map(connections, (open) => open === 2),
         "the end of one",
       )
       assert.strictEqual((yield* peer()).status, 101)
@@ -119,7 +119,7 @@ describe("SocketHub", () => {
         yield* wait(bad.closed)
         assert.strictEqual(bad.closeCode(), code)
         yield* eventually(
-          Effect.map(hub.connections, (open) => open === 1),
+          Effect.map(connections, (open) => open === 1),
           "the end of one",
         )
         yield* say(hub, "still here")
@@ -154,7 +154,7 @@ describe("SocketHub", () => {
       assert.strictEqual(closedAt.length, 297)
       assert.isAbove(Math.max(...closedAt) - Math.min(...closedAt), 200)
       assert.strictEqual((yield* cuts("drain")) - before, 3)
-      assert.strictEqual(yield* hub.connections, 0)
+      assert.strictEqual(yield* connections, 0)
       for (const side of sockets.slice(0, 300)) assert.isTrue(side.destroyed)
     }),
   )

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { fill, pause, say, STAMPED, startHub, versions, wait } from "./hubUnderTest.ts"
+import { connections, fill, pause, say, STAMPED, startHub, versions, wait } from "./hubUnderTest.ts"
 import { clientFrame, PING, PONG, TEXT } from "./rawPeer.ts"
 
 describe("SocketHub", () => {
@@ -19,7 +19,7 @@ describe("SocketHub", () => {
         yield* wait(() => each.heard("two"))
         assert.deepStrictEqual(each.texts(), ["one", "two"])
       }
-      assert.strictEqual(yield* hub.connections, 2)
+      assert.strictEqual(yield* connections, 2)
     }),
   )
 

@@ -62,10 +62,10 @@ export const pause = (millis: number) =>
   Effect.promise(() => new Promise<void>((done) => setTimeout(done, millis)))
 
 /** Under a TestClock nobody would move the time that a drain waits for its viewers. */
-export const leaveAll = (hub: SocketHub["Service"], peers: ReadonlyArray<RawPeer>) => {
+export const leaveAll = (peers: ReadonlyArray<RawPeer>) => {
   for (const { socket } of peers) socket.destroy()
   return eventually(
-    Effect.map(hub.connections, (open) => open === 0),
+    Effect.map(connections, (open) => open === 0),
     "the end of all",
   )
 }
@@ -79,6 +79,12 @@ export const eventually = (check: Effect.Effect<boolean>, what: string) =>
     }
     return yield* Effect.die(new Error(`not within 5 s: ${what}`))
   })
+
+/** How many sockets are open, as an operator reads it: of the hub that changed last. */
+export const connections = Effect.map(
+  Metric.value(Metric.gauge("websocket_connections", { description: "Open sockets." })),
+  ({ value }) => value,
+)
 
 export const cuts = (reason: string) =>
   Effect.map(
