@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import { connect, createServer, type Socket } from "node:net"
+import { listen } from "../engines/listen.ts"
 
 /** A process behind the balancer. */
 export interface Backend {
@@ -51,19 +52,12 @@ export const startBalancer = Effect.fnUntraced(function* () {
     for (const backend of backends.keys()) void check(backend)
   }, CHECK_EVERY_MILLIS)
 
-  yield* Effect.acquireRelease(
-    Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-    () =>
-      Effect.callback<void>((resume) => {
-        clearInterval(checks)
-        server.close(() => resume(Effect.void))
-        for (const socket of sockets) socket.destroy()
-      }),
-  )
-  const address = server.address()
-  if (address === null || typeof address === "string") return yield* Effect.die("a TCP server without a port")
+  const port = yield* listen(server, () => {
+    clearInterval(checks)
+    for (const socket of sockets) socket.destroy()
+  })
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `http://127.0.0.1:${port}`,
     add: (backend: Backend) => Effect.sync(() => void backends.set(backend, false)),
     remove: (backend: Backend) => Effect.sync(() => void backends.delete(backend)),
     /** How many get new connections at the moment. */

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import * as Effect from "effect/Effect"
 import { makeIssuerKey, mint } from "./TokenIssuer.ts"
+import { listen } from "./listen.ts"
 
 /** The key that signs the provider's tokens. */
 export const key = makeIssuerKey()
@@ -50,17 +51,8 @@ export const make = Effect.gen(function* () {
       answers[operation](request, response, body)
     })
   })
-  yield* Effect.acquireRelease(
-    Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-    () =>
-      Effect.callback<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      }),
-  )
-  const address = server.address()
-  if (address === null || typeof address === "string") return yield* Effect.die("A TCP server without a port")
-  const url = `http://127.0.0.1:${address.port}`
+  const port = yield* listen(server, () => server.closeAllConnections())
+  const url = `http://127.0.0.1:${port}`
   const issuer = `${url}/${POOL}`
   const env = {
     COGNITO_USER_POOL_ID: POOL,

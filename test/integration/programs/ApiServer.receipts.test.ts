@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto"
 import { writeFile } from "node:fs/promises"
 import { createServer, type ServerResponse } from "node:http"
 import { join } from "node:path"
+import { listen } from "../../engines/listen.ts"
 import { makeReceiptKey, type ReceiptKey, signReceipt } from "../../engines/ReceiptSigner.ts"
 import { mintWith } from "../../engines/TokenIssuer.ts"
 import { temporaryFolder } from "../../fixtures.ts"
@@ -152,16 +153,7 @@ layer(Engine.layer, OPTIONS)("Receipts", (it) => {
       state.requests += 1
       state.answer(response)
     })
-    yield* Effect.acquireRelease(
-      Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-      () =>
-        Effect.callback<void>((resume) => {
-          server.close(() => resume(Effect.void))
-          server.closeAllConnections()
-        }),
-    )
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
+    const port = yield* listen(server, () => server.closeAllConnections())
     return { state, url: `http://127.0.0.1:${port}/keys` }
   })
   const serve =

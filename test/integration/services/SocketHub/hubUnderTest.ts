@@ -7,6 +7,7 @@ import * as Scope from "effect/Scope"
 import { createServer } from "node:http"
 import type { Socket } from "node:net"
 import { SocketHub } from "../../../../src/services/SocketHub/SocketHub.ts"
+import { listen } from "../../../engines/listen.ts"
 import { rawPeer, type RawPeer } from "./rawPeer.ts"
 
 /** Who asks for this gets the stamped form. */
@@ -31,17 +32,7 @@ export const startHub = Effect.fnUntraced(function* (limits: Readonly<Record<str
     if (refusal === undefined) return
     socket.end(`HTTP/1.1 ${refusal.status} ${refusal.title}\r\n${refusal.headers.join("\r\n")}\r\n\r\n`)
   })
-  yield* Effect.acquireRelease(
-    Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-    () =>
-      Effect.callback<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      }),
-  )
-  const address = server.address()
-  if (address === null || typeof address === "string") return yield* Effect.die("a TCP server without a port")
-  const { port } = address
+  const port = yield* listen(server, () => server.closeAllConnections())
   const peer = (options: { readonly from?: string; readonly early?: Buffer; readonly path?: string } = {}) =>
     Effect.acquireRelease(
       Effect.promise(() => rawPeer({ port, ...options })),

@@ -3,31 +3,19 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
-import type * as Scope from "effect/Scope"
 import { createServer as createHttpServer } from "node:http"
 import { createServer } from "node:net"
-import type { Server, Socket } from "node:net"
+import type { Socket } from "node:net"
 import { inspect } from "node:util"
 import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
 import { freePort } from "../../../engines/freePort.ts"
+import { listen } from "../../../engines/listen.ts"
 import { credentials, failures, onQueue } from "./sqsFixtures.ts"
 
 const waitSeconds = 2
 
 /** For a test with a peer of its own that waits for time to pass: with its neighbour. */
 const WAITING = { concurrent: true } as const
-
-const listen = (server: Server): Effect.Effect<number, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        assert(address !== null && typeof address === "object")
-        resume(Effect.succeed(address.port))
-      })
-    }),
-    () => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void))),
-  )
 
 const at = (port: number) =>
   onQueue(
