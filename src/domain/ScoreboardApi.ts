@@ -123,12 +123,14 @@ const History = Schema.Struct({
   next: Schema.NullOr(Cursor),
 })
 
+/** How many of a list a page shall have. */
+const limitUpTo = (maximum: number) =>
+  Schema.optionalKey(Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum })))
+
 const history = HttpApiEndpoint.get("history", "/me/history", {
   query: {
     after: Schema.optionalKey(Cursor),
-    limit: Schema.optionalKey(
-      Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: HISTORY_PAGE })),
-    ),
+    limit: limitUpTo(HISTORY_PAGE),
   },
   success: History,
   error: [Unauthorized.response, Unavailable.response],
@@ -207,9 +209,7 @@ const me = HttpApiEndpoint.get("me", "/me", {
 const page = HttpApiEndpoint.get("page", "/page", {
   query: {
     after: Schema.optionalKey(PageCursor),
-    limit: Schema.optionalKey(
-      Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: RANK_PAGE })),
-    ),
+    limit: limitUpTo(RANK_PAGE),
   },
   success: RankPage,
   error: Unavailable.response,

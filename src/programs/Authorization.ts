@@ -3,7 +3,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
-import { Unauthorized, Unavailable } from "../domain/Errors.ts"
+import { providerAway, Unauthorized } from "../domain/Errors.ts"
 import { Authorization, CurrentPlayer } from "../domain/ScoreboardApi.ts"
 import { Cognito } from "../services/Cognito/Cognito.ts"
 import { clientAddressOf, Limits } from "./Limits.ts"
@@ -35,7 +35,7 @@ export const AuthorizationLayer = Layer.effect(
             CognitoFailure: (error) =>
               Effect.andThen(
                 Effect.logError("An access token could not be checked", error),
-                Effect.fail(new Unavailable({ dependency: "identity provider", retryAfterSeconds: 5 })),
+                Effect.fail(providerAway),
               ),
           }),
           Effect.flatMap((claims) => Effect.provideService(app, CurrentPlayer, { ...claims, accessToken })),

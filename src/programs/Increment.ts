@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
 import type * as Tracer from "effect/Tracer"
-import { Forbidden, Unauthorized, Unavailable } from "../domain/Errors.ts"
+import { databaseAway, Forbidden, providerAway, Unauthorized, Unavailable } from "../domain/Errors.ts"
 import type { Caller } from "../domain/ScoreboardApi.ts"
 import { Cognito } from "../services/Cognito/Cognito.ts"
 import { type IncrementRequest, type IncrementRow, Sql } from "../services/Sql/Sql.ts"
@@ -73,9 +73,7 @@ export class Increment extends Context.Service<
   )
 }
 
-const databaseAway = new Unavailable({ dependency: "database", retryAfterSeconds: 1 })
 const queueFull = new Unavailable({ dependency: "capacity", retryAfterSeconds: 1 })
-const providerAway = new Unavailable({ dependency: "identity provider", retryAfterSeconds: 5 })
 
 const make = Effect.gen(function* () {
   const sql = yield* Sql

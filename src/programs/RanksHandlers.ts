@@ -3,7 +3,7 @@ import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { maskEmail } from "../domain/EmailMask.ts"
-import { Unauthorized, Unavailable } from "../domain/Errors.ts"
+import { databaseAway, Unauthorized, type Unavailable } from "../domain/Errors.ts"
 import { RANK_PAGE, type RankedScore } from "../domain/Ranks.ts"
 import { CurrentPlayer, HandledApi } from "../domain/ScoreboardApi.ts"
 import { Sql, type SqlFailure } from "../services/Sql/Sql.ts"
@@ -24,7 +24,7 @@ const orUnavailable =
   <A>(read: Effect.Effect<A, SqlFailure>): Effect.Effect<A, Unavailable> =>
     read.pipe(
       Effect.tapError((error) => Effect.logError(message, error)),
-      Effect.mapError(() => new Unavailable({ dependency: "database", retryAfterSeconds: 1 })),
+      Effect.mapError(() => databaseAway),
     )
 
 /** `GET /scores/me` and `GET /scores/page` */

@@ -2,7 +2,13 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
-import { InvalidRefreshToken, TooManyRequests, Unauthorized, Unavailable } from "../domain/Errors.ts"
+import {
+  databaseAway,
+  InvalidRefreshToken,
+  providerAway,
+  TooManyRequests,
+  Unauthorized,
+} from "../domain/Errors.ts"
 import type { Caller } from "../domain/ScoreboardApi.ts"
 import { Cognito } from "../services/Cognito/Cognito.ts"
 import { Sql } from "../services/Sql/Sql.ts"
@@ -21,9 +27,6 @@ const refreshes = Metric.counter("token_refreshes_total", {
   incremental: true,
 })
 const logouts = Metric.counter("logouts_total", { description: "Logouts, by outcome.", incremental: true })
-
-const providerAway = new Unavailable({ dependency: "identity provider", retryAfterSeconds: 5 })
-const databaseAway = new Unavailable({ dependency: "database", retryAfterSeconds: 1 })
 
 /** The life of a sign-in after the login. */
 export const makeSessions = Effect.gen(function* () {

@@ -4,7 +4,13 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
-import { InvalidCredentials, TooManyRequests, Unauthorized, Unavailable } from "../domain/Errors.ts"
+import {
+  databaseAway,
+  InvalidCredentials,
+  providerAway,
+  TooManyRequests,
+  Unauthorized,
+} from "../domain/Errors.ts"
 import { CurrentPlayer, HandledApi, HISTORY_PAGE } from "../domain/ScoreboardApi.ts"
 import { Cognito, type Session } from "../services/Cognito/Cognito.ts"
 import { Sql } from "../services/Sql/Sql.ts"
@@ -53,9 +59,7 @@ export const UsersHandlers = HttpApiBuilder.group(HandledApi, "users", (handlers
           CognitoFailure: (error) =>
             Effect.logError("The identity provider did not answer a login", error).pipe(
               Effect.andThen(counted("unavailable")),
-              Effect.andThen(
-                Effect.fail(new Unavailable({ dependency: "identity provider", retryAfterSeconds: 5 })),
-              ),
+              Effect.andThen(Effect.fail(providerAway)),
             ),
         }),
       ),
@@ -87,7 +91,7 @@ export const UsersHandlers = HttpApiBuilder.group(HandledApi, "users", (handlers
           })
           .pipe(
             Effect.tapError((error) => Effect.logError("A history could not be read", error)),
-            Effect.mapError(() => new Unavailable({ dependency: "database", retryAfterSeconds: 1 })),
+            Effect.mapError(() => databaseAway),
           )
         if (page.revoked) return yield* new Unauthorized()
         const entries = page.entries.slice(0, limit)
