@@ -54,7 +54,7 @@ export class Board extends Context.Service<
 
     /**
      * Selects the board from PostgreSQL and offers it to Redis, which publishes it when it is newer. Fails when
-     * PostgreSQL is away, but then still keeps the board selected last from expiring.
+     * PostgreSQL is away, but then still keeps the board in Redis from expiring.
      */
     readonly refresh: Effect.Effect<BoardWriteOutcome, SqlFailure | RedisFailure>
   }
@@ -168,21 +168,13 @@ const make = Effect.gen(function* () {
     }),
   )
 
-  // Without PostgreSQL nothing changes, so the board it gave last is still the truth and is kept from expiring.
-  let selected: StampedBoard | undefined
+  // Without PostgreSQL nothing changes, so what Redis has is still the truth. What this process selected last may be
+  // older, or of an epoch that has ended since: it is not brought back.
+  const renew = Effect.catch(redis.renewBoard, (error) =>
+    Effect.logWarning("The last board could not be kept", error),
+  )
   const refresh = sql.top(BOARD_SIZE).pipe(
-    Effect.tap((board) =>
-      Effect.sync(() => {
-        selected = board
-      }),
-    ),
-    Effect.tapError(() =>
-      selected === undefined
-        ? Effect.void
-        : Effect.catch(write(selected), (error) =>
-            Effect.logWarning("The last board could not be kept", error),
-          ),
-    ),
+    Effect.tapError(() => renew),
     Effect.flatMap(write),
   )
 

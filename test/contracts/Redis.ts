@@ -147,6 +147,20 @@ export const redisContract = <E>(name: string, redisLayer: Layer.Layer<Redis | R
       }),
     )
 
+    it.effect("renews whatever is there, and brings nothing back", () =>
+      Effect.gen(function* () {
+        const { redis, inspector } = yield* start
+        yield* redis.renewBoard
+        assert.isTrue(Option.isNone(yield* redis.readBoard))
+        const { json } = boardWrite(3)
+        yield* inspector.set(json, 20)
+        yield* redis.renewBoard
+        assert.deepStrictEqual(yield* redis.readBoard, Option.some(json))
+        const ttl = yield* inspector.ttlSeconds
+        assert.isTrue(ttl !== undefined && ttl > BOARD_TTL_SECONDS - 5 && ttl <= BOARD_TTL_SECONDS)
+      }),
+    )
+
     it.effect("sets and renews the time to live, but not for an older board", () =>
       Effect.gen(function* () {
         const { redis, inspector } = yield* start

@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import { BOARD_KEY } from "../../domain/Messages.ts"
+import { BOARD_KEY, BOARD_TTL_SECONDS } from "../../domain/Messages.ts"
 import { type Bucket, defineTake, runTake, type Taken } from "./RedisBucket.ts"
 import { describeRedisError, openConnection } from "./RedisConnection.ts"
 import { makeRedisMemory } from "./RedisMemory.ts"
@@ -14,7 +14,7 @@ import { redisConfig } from "./RedisUrl.ts"
 
 /** Redis refused, or did not answer in time. `cause` is for the log, never for a client. */
 export class RedisFailure extends Schema.TaggedError<RedisFailure>()("RedisFailure", {
-  operation: Schema.Literals(["readBoard", "writeBoard", "take", "ping"]),
+  operation: Schema.Literals(["readBoard", "writeBoard", "renewBoard", "take", "ping"]),
   cause: Schema.Defect(),
 }) {}
 
@@ -65,6 +65,9 @@ export class Redis extends Context.Service<
      */
     writeBoard(board: BoardWrite): Effect.Effect<BoardWriteOutcome, RedisFailure>
 
+    /** Sets the time to live of whatever is under the board's key to `BOARD_TTL_SECONDS`; nothing when there is nothing. */
+    readonly renewBoard: Effect.Effect<void, RedisFailure>
+
     /**
      * Everything published on the board's channel, from now on. Never fails and never ends: it comes back by
      * itself after an outage and says so with `Subscribed`, which is also the first element. A slow consumer
@@ -104,6 +107,7 @@ export class Redis extends Context.Service<
           }),
         ).pipe(Effect.map(Option.fromNullOr)),
         writeBoard: (board) => request("writeBoard", () => runWriteBoard(commands, board)),
+        renewBoard: Effect.asVoid(request("renewBoard", () => commands.expire(BOARD_KEY, BOARD_TTL_SECONDS))),
         notifications: yield* subscribeBoard(subscriber),
         // Without a span: there is one of these for every increment.
         take: (bucket) =>

@@ -55,6 +55,10 @@ export const makeRedisMemory = (store: RedisMemoryStore): Redis["Service"] => {
         }
         return result
       }),
+    renewBoard: Effect.map(Clock.currentTimeMillis, (now) => {
+      const there = text(now)
+      if (there !== undefined) store.board = { text: there, expiresAt: now + BOARD_TTL_SECONDS * 1_000 }
+    }),
     notifications: fanout.notifications,
     take: (bucket) => Effect.map(Clock.monotonicTimeNanos, (nanos) => takeNow(bucket, Number(nanos / 1000n))),
     ping: Effect.void,

@@ -23,6 +23,7 @@ interface World {
   sql: StampedBoard | "away"
   reads: number
   selects: number
+  renewals: number
   readonly writes: Array<BoardWrite>
 }
 
@@ -30,7 +31,15 @@ const withWorld = <A, E>(
   initial: Partial<World>,
   test: (board: Board["Service"], world: World) => Effect.Effect<A, E>,
 ) => {
-  const world: World = { redis: undefined, sql: stamped(1), reads: 0, selects: 0, writes: [], ...initial }
+  const world: World = {
+    redis: undefined,
+    sql: stamped(1),
+    reads: 0,
+    selects: 0,
+    renewals: 0,
+    writes: [],
+    ...initial,
+  }
   const services = Layer.mergeAll(
     Layer.mock(Redis)({
       readBoard: Effect.suspend(() => {
@@ -38,6 +47,12 @@ const withWorld = <A, E>(
         return world.redis === null
           ? Effect.fail(new RedisFailure({ operation: "readBoard", cause: new Error("away") }))
           : Effect.delay(Effect.succeed(Option.fromUndefinedOr(world.redis)), "10 millis")
+      }),
+      renewBoard: Effect.suspend(() => {
+        world.renewals++
+        return world.redis === null
+          ? Effect.fail(new RedisFailure({ operation: "renewBoard", cause: new Error("away") }))
+          : Effect.void
       }),
       writeBoard: (board) =>
         Effect.suspend(() => {
@@ -196,14 +211,28 @@ describe("Board.refresh", () => {
     ),
   )
 
-  it.effect("keeps the last board from expiring while PostgreSQL is away, and fails all the same", () =>
+  it.effect("only renews the board in Redis while PostgreSQL is away, and fails all the same", () =>
     withWorld({ sql: stamped(4) }, (board, world) =>
       Effect.gen(function* () {
         yield* board.refresh
         world.sql = "away"
-        world.redis = undefined
+        // Another process has selected since: from a database that was restored, with an epoch of its own.
+        const restored = JSON.stringify({ ...stamped(1), epoch: "another" })
+        for (const there of [restored, undefined]) {
+          world.redis = there
+          assert.strictEqual((yield* Effect.flip(board.refresh))._tag, "SqlFailure")
+          assert.strictEqual(world.redis, there)
+        }
+        assert.strictEqual(world.writes.length, 1)
+        assert.strictEqual(world.renewals, 2)
+      }),
+    ),
+  )
+
+  it.effect("fails like PostgreSQL when Redis is away as well", () =>
+    withWorld({ sql: "away", redis: null }, (board) =>
+      Effect.gen(function* () {
         assert.strictEqual((yield* Effect.flip(board.refresh))._tag, "SqlFailure")
-        assert.strictEqual(world.redis, JSON.stringify({ ...stamped(4), publishedAt: 0 }))
       }),
     ),
   )
