@@ -1,4 +1,5 @@
 import { WebSocket } from "ws"
+import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 
 /** The service is going away and will be back: RFC 6455 registry, "Service Restart". */
@@ -146,6 +147,15 @@ export class Viewer extends WebSocket {
     this.stalledOn = undefined
     this.missedPings++
     socket.write(EMPTY_PING)
+  }
+
+  /**
+   * Ends the connection at once, with a reset: after an orderly end the kernel would keep what is unread, for minutes
+   * and without bound on all of them, for a peer that is gone or does not read.
+   */
+  override terminate(): void {
+    if (this.socket instanceof Socket) this.socket.resetAndDestroy()
+    super.terminate()
   }
 
   /** Asks the peer to come back later. */

@@ -26,6 +26,31 @@ describe("SocketHub", () => {
     }),
   )
 
+  it.live(
+    "resets whom it cuts: unread bytes do not wait in the kernel for a peer that may never read them",
+    () =>
+      Effect.gen(function* () {
+        const { hub, peer, sockets } = yield* startHub()
+        const slow = yield* peer()
+        let failure: string | undefined
+        slow.socket.on("error", (error: NodeJS.ErrnoException) => {
+          failure = error.code
+        })
+        slow.socket.pause()
+        const huge = (version: number) => `${version} ${"x".repeat(200_000)}`
+        yield* fill(hub, sockets[0], huge)
+        yield* say(hub, huge(-1))
+        yield* say(hub, huge(-2))
+        yield* eventually(
+          Effect.map(connections, (open) => open === 0),
+          "the cut",
+        )
+        slow.socket.resume()
+        yield* wait(slow.closed)
+        assert.strictEqual(failure, "ECONNRESET")
+      }),
+  )
+
   it.effect("cuts who answers no ping, and keeps who does", () =>
     Effect.gen(function* () {
       const { peer } = yield* startHub()
