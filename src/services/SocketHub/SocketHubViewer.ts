@@ -1,4 +1,5 @@
 import { WebSocket } from "ws"
+import { randomInt } from "node:crypto"
 import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 
@@ -14,7 +15,20 @@ const MAX_UNREAD_BYTES = 64 * 1024
 /** Unanswered pings after which a viewer is cut. */
 const MAX_MISSED_PINGS = 2
 
-const EMPTY_PING = Buffer.from([0x89, 0x00])
+/**
+ * A ping carries a number of this many bytes, which its pong has to repeat (RFC 6455, 5.5.3): as many numbers as V8
+ * keeps inside an object.
+ */
+const NONCE_BYTES = 4
+const NONCES = 2 ** 31
+
+const pingFrame = (nonce: number): Buffer => {
+  const frame = Buffer.allocUnsafe(2 + NONCE_BYTES)
+  frame[0] = 0x89
+  frame[1] = NONCE_BYTES
+  frame.writeUInt32BE(nonce, 2)
+  return frame
+}
 const NOTHING = Buffer.alloc(0)
 
 /**
@@ -71,8 +85,8 @@ export interface Audience {
 const ABNORMAL_CLOSURE = 1006
 
 // Shared by all viewers: a closure per listener would be kept for every socket.
-function onPong(this: WebSocket): void {
-  if (this instanceof Viewer) this.missedPings = 0
+function onPong(this: WebSocket, data: Buffer): void {
+  if (this instanceof Viewer) this.hear(data)
 }
 function onClose(this: WebSocket, code: number): void {
   if (this instanceof Viewer) this.audience?.gone(this, code !== ABNORMAL_CLOSURE)
@@ -85,7 +99,9 @@ export class Viewer extends WebSocket {
   audience: Audience | undefined
   /** By whom it counts. */
   address = ""
-  missedPings = 0
+  private missedPings = 0
+  /** What the next pong has to repeat: a pong that does proves that the pings were read. */
+  private nonce = 0
   private form: Form = "plain"
   private socket: Duplex | undefined
   private sent: Frames | undefined
@@ -145,8 +161,15 @@ export class Viewer extends WebSocket {
       return
     }
     this.stalledOn = undefined
+    // Asked again it is the same, so that a late answer counts.
+    if (this.missedPings === 0) this.nonce = randomInt(NONCES)
     this.missedPings++
-    socket.write(EMPTY_PING)
+    socket.write(pingFrame(this.nonce))
+  }
+
+  /** Takes a pong: a sign of life when it answers a ping. */
+  hear(pong: Buffer): void {
+    if (pong.length === NONCE_BYTES && pong.readUInt32BE() === this.nonce) this.missedPings = 0
   }
 
   /**

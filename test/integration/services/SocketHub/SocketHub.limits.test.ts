@@ -51,27 +51,38 @@ describe("SocketHub", () => {
       }),
   )
 
-  it.effect("cuts who answers no ping, and keeps who does", () =>
-    Effect.gen(function* () {
-      const { peer } = yield* startHub()
-      const before = yield* cuts("silent")
-      const silent = yield* peer()
-      const alive = yield* peer()
-      for (let round = 1; round <= 4; round++) {
-        yield* TestClock.adjust("20 seconds")
-        yield* wait(() =>
-          alive.until(() => alive.frames.filter(({ opcode }) => opcode === PING).length === round, "a ping"),
-        )
-        alive.socket.write(clientFrame(PONG, Buffer.alloc(0)))
-        yield* pause(20)
-      }
-      yield* wait(silent.closed)
-      assert.isFalse(alive.isClosed())
-      assert.strictEqual(silent.frames.filter(({ opcode }) => opcode === PING).length, 2)
-      assert.strictEqual((yield* cuts("silent")) - before, 1)
-      assert.strictEqual(yield* connections, 1)
-      yield* leaveAll([alive])
-    }),
+  it.effect(
+    "cuts who answers no ping or sends pongs that answer none, and keeps who answers, also late",
+    () =>
+      Effect.gen(function* () {
+        const { peer } = yield* startHub()
+        const before = yield* cuts("silent")
+        const silent = yield* peer()
+        const blind = yield* peer()
+        const alive = yield* peer()
+        const late = yield* peer()
+        const pings = ({ frames }: typeof alive) => frames.filter(({ opcode }) => opcode === PING)
+        for (let round = 1; round <= 6; round++) {
+          yield* TestClock.adjust("20 seconds")
+          for (const each of [alive, late])
+            yield* wait(() => each.until(() => pings(each).length === round, "a ping"))
+          blind.socket.write(clientFrame(PONG, Buffer.alloc(round % 2 === 0 ? 0 : 4)))
+          alive.socket.write(clientFrame(PONG, pings(alive)[round - 1]?.payload ?? Buffer.alloc(0)))
+          // Two at a time, and only the first of them.
+          if (round % 2 === 0)
+            late.socket.write(clientFrame(PONG, pings(late)[round - 2]?.payload ?? Buffer.alloc(0)))
+          yield* pause(20)
+        }
+        yield* wait(silent.closed)
+        yield* wait(blind.closed)
+        assert.isFalse(alive.isClosed())
+        assert.isFalse(late.isClosed())
+        assert.strictEqual(pings(silent).length, 2)
+        assert.strictEqual(new Set(pings(alive).map(({ payload }) => payload.toString("hex"))).size, 6)
+        assert.strictEqual((yield* cuts("silent")) - before, 2)
+        assert.strictEqual(yield* connections, 2)
+        yield* leaveAll([alive, late])
+      }),
   )
 
   it.effect("cuts who reads nothing, whatever it sends, and writes it no more pings", () =>
