@@ -1,10 +1,11 @@
 /**
  * Preloaded into every server under test (`node --expose-gc --import`): SIGUSR2 collects all garbage and tells what
- * JavaScript holds after that, in bytes.
+ * JavaScript holds after that, in bytes, as `held <n> <JSON>`; `n` counts the answers.
  */
+let answers = 0
 process.on("SIGUSR2", () => {
   globalThis.gc?.()
   globalThis.gc?.()
-  const { heapUsed, external } = process.memoryUsage()
-  console.log(`held ${heapUsed + external}`)
+  const { heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage()
+  console.log(`held ${++answers} ${JSON.stringify({ heapUsed, heapTotal, external, arrayBuffers })}`)
 })

@@ -1,12 +1,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
-import { Redis } from "ioredis"
 import { parseArgs } from "node:util"
-import { spawn } from "../../test/engines/ChildProcess.ts"
-import * as FakeCognito from "../../test/engines/FakeCognito.ts"
-import * as Postgres from "../../test/engines/Postgres.ts"
-import { startRedisServer } from "../../test/engines/RedisServer.ts"
+import { startEngines, startServer } from "./engines.ts"
 import { measure, type Measured } from "./measure.ts"
 import { table } from "./table.ts"
 
@@ -16,8 +11,6 @@ const implementations = [
   { name: "ws loop", entry: "bench/live/loop.ts", protocol: "websocket" },
   { name: "Socket.IO", entry: "bench/live/socketio.ts", protocol: "socket.io" },
 ] as const
-
-const root = new URL("../..", import.meta.url).pathname
 
 /**
  * The push path beside `ws.send` in a loop and Socket.IO 4, each in a fresh process per round, in turns, on one
@@ -29,42 +22,15 @@ export const live = Effect.fnUntraced(function* (options: {
   readonly sockets: number
   readonly seconds: number
 }) {
-  const identity = yield* FakeCognito.make
-  const postgres = yield* Postgres.make()
-  const redisServer = yield* startRedisServer()
-  const redis = yield* Effect.acquireRelease(
-    Effect.sync(() => new Redis(redisServer.url)),
-    (client) => Effect.promise(() => client.quit()),
-  )
-  const env = {
-    PATH: process.env["PATH"],
-    NODE_ENV: "production",
-    HOST: "127.0.0.1",
-    PORT: "0",
-    LOG_LEVEL: "Info",
-    DATABASE_URL: Redacted.value(yield* postgres.freshDatabase),
-    REDIS_URL: redisServer.url,
-    // Nothing is sent in this bench: the API only needs a name.
-    SQS_QUEUE_URL: "http://127.0.0.1:9/000000000000/none",
-    AWS_REGION: "us-east-1",
-    ...identity.env,
-    COGNITO_JWKS_URI: `${identity.env.COGNITO_ISSUER}/.well-known/jwks.json`,
-    WEBSOCKET_MAX_PER_ADDRESS: "20000",
-  }
+  const { redis, env } = yield* startEngines
 
   let run = 0
   const one = Effect.fnUntraced(function* (implementation: (typeof implementations)[number]) {
-    const server = yield* spawn({
-      command: process.execPath,
-      args: ["--expose-gc", "--import", "./bench/live/gc.ts", implementation.entry],
-      cwd: root,
-      env,
-      readyWhen: /listening.*?"port":"?(\d+)|listening on (\d+)/,
-    })
+    const server = yield* startServer({ entry: implementation.entry, env })
     return yield* measure({
       ...options,
       server,
-      port: Number(server.ready[1] ?? server.ready[2]),
+      port: server.port,
       protocol: implementation.protocol,
       redis,
       // Ports in TIME_WAIT are those of other addresses.

@@ -1,11 +1,10 @@
 import * as Effect from "effect/Effect"
 import type { Redis } from "ioredis"
-import { Agent, get } from "node:http"
-import process from "node:process"
 import type { ChildProcess } from "../../test/engines/ChildProcess.ts"
-import { BOARD_CHANNEL, BOARD_KEY } from "../../src/domain/Messages.ts"
-import { publishedBoard, topScore } from "./board.ts"
-import { cpuMicros, pause, residentBytes, startViewers, type Viewers } from "./process.ts"
+import { topScore } from "./board.ts"
+import { settled } from "./held.ts"
+import { publish as publishBoard, readDuring } from "./load.ts"
+import { cpuMicros, pause, startViewers, type Viewers } from "./process.ts"
 
 /** Boards a second in the processor-time part: far below what any of the servers can do. */
 const BOARDS_PER_SECOND = 5
@@ -35,38 +34,7 @@ const quantile = (values: ReadonlyArray<number>, q: number) => {
 
 let version = 0
 
-const publish = async (redis: Redis) => {
-  version++
-  const json = publishedBoard(version)
-  await redis.set(BOARD_KEY, json)
-  const at = performance.timeOrigin + performance.now()
-  await redis.publish(BOARD_CHANNEL, json)
-  return at
-}
-
-/** One request after the other over one kept connection, for as long as it takes `meanwhile`; times in ms. */
-const readDuring = async (port: number, meanwhile: Promise<void>) => {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  const times: Array<number> = []
-  const over = { is: false }
-  const end = meanwhile.finally(() => {
-    over.is = true
-  })
-  for (;;) {
-    if (over.is) break
-    const started = performance.now()
-    await new Promise<void>((resolve, reject) => {
-      get({ host: "127.0.0.1", port, path: "/scores", agent }, (response) => {
-        response.resume().on("end", resolve)
-      }).on("error", reject)
-    })
-    times.push(performance.now() - started)
-    await pause(1)
-  }
-  await end
-  agent.destroy()
-  return times
-}
+const publish = (redis: Redis) => publishBoard(redis, ++version)
 
 const delivered = async (viewers: ReadonlyArray<Viewers>) => {
   const reports = await Promise.all(viewers.map((one) => one.report()))
@@ -93,21 +61,6 @@ const allHaveNewest = async (viewers: ReadonlyArray<Viewers>, count: number) => 
       throw new Error(`${arrival.viewers} of ${count} viewers have the newest board`)
     await pause(20)
   }
-}
-
-/** Memory without garbage: what the process has in RAM, and what JavaScript holds of it. */
-const settled = async (server: ChildProcess) => {
-  const answers = () => server.lines().filter((line) => line.startsWith("held "))
-  const before = answers().length
-  await pause(500)
-  process.kill(server.pid, "SIGUSR2")
-  const limit = performance.now() + 10_000
-  while (answers().length === before) {
-    if (performance.now() > limit) throw new Error("A server does not tell what it holds")
-    await pause(50)
-  }
-  await pause(500)
-  return { resident: residentBytes(server.pid), held: Number(answers().at(-1)?.slice("held ".length)) }
 }
 
 /** Drives one fresh server through all parts. */

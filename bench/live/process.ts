@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { type ChildProcess, fork } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Command, Report } from "./viewers.ts"
 
@@ -18,14 +18,19 @@ export const cpuMicros = (pid: number): number => {
 export const residentBytes = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024
 
+/** Open files and sockets of a process. */
+export const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
+
 export const pause = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 
 /** A process of viewers. */
 export interface Viewers {
+  readonly pid: number
   /** Opens sockets, waits for the first board on each, gives the time that took in ms. */
   readonly open: (command: Omit<Extract<Command, { readonly _tag: "Open" }>, "_tag">) => Promise<number>
   readonly reset: () => Promise<void>
   readonly report: () => Promise<Extract<Report, { readonly _tag: "Report" }>>
+  readonly behind: (topScore: number) => Promise<Extract<Report, { readonly _tag: "Behind" }>>
 }
 
 const ask = <T extends Report["_tag"]>(child: ChildProcess, command: Command, tag: T) =>
@@ -41,20 +46,28 @@ const ask = <T extends Report["_tag"]>(child: ChildProcess, command: Command, ta
     child.send(command)
   })
 
+const viewersIn = (how: { readonly execPath: string; readonly execArgv: Array<string> }) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => fork(join(import.meta.dirname, "viewers.ts"), { stdio: "inherit", ...how })),
+      (child) =>
+        Effect.callback<void>((resume) => {
+          if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+          child.once("exit", () => resume(Effect.void))
+          child.kill("SIGKILL")
+        }),
+    ),
+    (child): Viewers => ({
+      pid: child.pid ?? -1,
+      open: async (command) => (await ask(child, { _tag: "Open", ...command }, "Opened")).millis,
+      reset: async () => void (await ask(child, { _tag: "Reset" }, "Reset")),
+      report: () => ask(child, { _tag: "Report" }, "Report"),
+      behind: (topScore) => ask(child, { _tag: "Behind", topScore }, "Behind"),
+    }),
+  )
+
 /** Starts a process of viewers; it ends with the scope, and its sockets with it. */
-export const startViewers = Effect.map(
-  Effect.acquireRelease(
-    Effect.sync(() => fork(join(import.meta.dirname, "viewers.ts"), { stdio: "inherit" })),
-    (child) =>
-      Effect.callback<void>((resume) => {
-        if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
-        child.once("exit", () => resume(Effect.void))
-        child.kill("SIGKILL")
-      }),
-  ),
-  (child): Viewers => ({
-    open: async (command) => (await ask(child, { _tag: "Open", ...command }, "Opened")).millis,
-    reset: async () => void (await ask(child, { _tag: "Reset" }, "Reset")),
-    report: () => ask(child, { _tag: "Report" }, "Report"),
-  }),
-)
+export const startViewers = viewersIn({ execPath: process.execPath, execArgv: [] })
+
+/** The same in a network namespace of its own, which has nothing but a loopback that is down. Needs root. */
+export const startSeparateViewers = viewersIn({ execPath: "unshare", execArgv: ["--net", process.execPath] })
