@@ -19,8 +19,12 @@ const BOARDS_PER_SECOND = 4
 const SAMPLE_EVERY_MILLIS = 5000
 const READ_EVERY_MILLIS = 50
 
-/** Publishes for ever and asks, a second after each board, who does not have it. `seen` takes what was seen since. */
-const publisher = (redis: Redis, viewers: Viewers) => {
+/**
+ * `run` publishes for ever and asks the viewers given to `watch`, a second after each board, who does not have it;
+ * `take` gives what was seen since it was last called.
+ */
+const publisher = (redis: Redis) => {
+  let watched: Viewers | undefined
   let seen = { boards: 0, stale: 0, slowestMillis: 0, open: OF_EACH }
   const run = Effect.gen(function* () {
     const published: Array<{ readonly version: number; readonly at: number }> = []
@@ -28,7 +32,8 @@ const publisher = (redis: Redis, viewers: Viewers) => {
       const next = performance.now() + 1000 / BOARDS_PER_SECOND
       published.push({ version, at: yield* Effect.promise(() => publish(redis, version)) })
       const due = published.length > BOARDS_PER_SECOND ? published.shift() : undefined
-      if (due !== undefined) {
+      const viewers = watched
+      if (due !== undefined && viewers !== undefined) {
         const { open, behind, lastAt } = yield* Effect.promise(() => viewers.behind(topScore(due.version)))
         seen.boards++
         seen.stale += behind
@@ -43,7 +48,10 @@ const publisher = (redis: Redis, viewers: Viewers) => {
     seen = { boards: 0, stale: 0, slowestMillis: 0, open: OF_EACH }
     return taken
   }
-  return { run, take }
+  const watch = (viewers: Viewers) => {
+    watched = viewers
+  }
+  return { run, watch, take }
 }
 
 /**
@@ -73,15 +81,10 @@ export const soak = Effect.fnUntraced(function* (options: {
     .flatMap((line) => /metrics are served.*?"port":"?(\d+)/.exec(line)?.[1] ?? [])
   const managementPort = Number(managed[0])
 
-  yield* Effect.promise(() => publish(redis, 0))
-  const viewers = yield* startViewers
-  yield* Effect.promise(() =>
-    viewers.open({ port, protocol: "websocket", count: OF_EACH, from: ["127.0.0.1"] }),
-  )
-  const { run, take } = publisher(redis, viewers)
+  const { run, watch, take } = publisher(redis)
 
   const samples: Array<Sample> = []
-  const watched = Effect.promise(async () => {
+  const sampling = Effect.promise(async () => {
     const started = performance.now()
     const elapsed = () => (performance.now() - started) / 60_000
     while (elapsed() < minutes) {
@@ -98,8 +101,17 @@ export const soak = Effect.fnUntraced(function* (options: {
       keepWaves({ kind, count: kind === "vanishes" ? OF_EACH : OF_EACH / 2, port, isPrivate, cut: its }),
     { concurrency: "unbounded" },
   )
-  // Publisher and waves have no end: what ends first is the watch, or something that broke.
-  yield* Effect.raceAllFirst([watched, run, waves])
+  const whole = Effect.gen(function* () {
+    const viewers = yield* startViewers
+    yield* Effect.promise(() =>
+      viewers.open({ port, protocol: "websocket", count: OF_EACH, from: ["127.0.0.1"] }),
+    ).pipe(Effect.timeout("1 minute"))
+    watch(viewers)
+    // Waves have no end: what ends first is the sampling, or something that broke.
+    yield* Effect.raceFirst(sampling, waves)
+  })
+  // Boards come from the beginning: the API starts with an empty one of its own, whenever it has read that.
+  yield* Effect.raceFirst(whole, run)
 
   console.log(minutesTable(samples))
   console.log(
