@@ -1,4 +1,5 @@
 import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -30,6 +31,9 @@ const DELETES = 4
 
 /** A batch that is not done by then is left to be redelivered: below the visibility timeout of 30 s. */
 const BATCH_LIMIT_MILLIS = 20_000
+
+/** What a worker that was told to stop may still spend on what it has: two calls that nobody answers. */
+const STOP_LIMIT_MILLIS = 5_000
 
 /** Between a failed receive and the next: doubling from 200 ms, at most 5 s, jittered. */
 const receiveBackoff = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")]).pipe(
@@ -120,17 +124,29 @@ export const Worker = Layer.effectDiscard(
       yield* forget([...increments, ...others])
     })
 
-    const handle = Effect.fnUntraced(function* (batches: ReadonlyArray<Batch>) {
-      const waited = (yield* Clock.currentTimeMillis) - Math.min(...batches.map(({ at }) => at))
-      yield* show(batches).pipe(
-        Effect.timeout(Math.max(0, BATCH_LIMIT_MILLIS - waited)),
+    let stoppedAt = Number.POSITIVE_INFINITY
+    const stopping = yield* Latch.make(false)
+    const outOfTime = (batches: ReadonlyArray<Batch>) => {
+      const after = (since: number, millis: number) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.sleep(Math.max(0, since + millis - now)))
+      const oldest = Math.min(...batches.map(({ at }) => at))
+      return Effect.raceFirst(
+        after(oldest, BATCH_LIMIT_MILLIS),
+        Effect.andThen(
+          stopping.await,
+          Effect.suspend(() => after(stoppedAt, STOP_LIMIT_MILLIS)),
+        ),
+      ).pipe(Effect.andThen(Effect.fail(new Cause.TimeoutError("There was no time left"))))
+    }
+
+    const handle = (batches: ReadonlyArray<Batch>) =>
+      Effect.raceFirst(show(batches), outOfTime(batches)).pipe(
         Effect.catch((error) =>
           Effect.logWarning("Messages were not handled and will be redelivered", error).pipe(
             Effect.annotateLogs({ messages: batches.flatMap(({ messages }) => messages).length }),
           ),
         ),
       )
-    })
 
     // Last of all what is still waiting is shown: it was received, so nobody else gets it for a while.
     yield* Effect.addFinalizer(() =>
@@ -171,6 +187,14 @@ export const Worker = Layer.effectDiscard(
       Array.from({ length: POLLERS }, (_, n) => poller(n === 0 ? Effect.void : Effect.asVoid(busy.await))),
       { concurrency: POLLERS },
     ).pipe(Stream.runDrain, Effect.forkScoped)
+
+    // Added last, so run first: from now on time is short.
+    yield* Effect.addFinalizer(() =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        stoppedAt = now
+        return stopping.open
+      }),
+    )
   }),
 )
 

@@ -5,7 +5,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { Refresher } from "../../../src/programs/Refresher.ts"
 import { Worker } from "../../../src/programs/Worker.ts"
 import { Sqs, SqsFailure } from "../../../src/services/Sqs/Sqs.ts"
-import { increment, settle } from "./workerFixtures.ts"
+import { increment, run, settle } from "./workerFixtures.ts"
 
 describe("Worker: batches together", () => {
   it.effect("shows what comes during a refresh with one more, and deletes it in full calls", () =>
@@ -92,6 +92,20 @@ describe("Worker: batches together", () => {
         yield* settle
         assert.deepStrictEqual(deleted, ["receipt next"])
       }).pipe(Effect.provide(Worker.pipe(Layer.provide(services))))
+    }),
+  )
+
+  it.effect("leaves what it has to be redelivered 5 s after it was told to stop", () =>
+    Effect.gen(function* () {
+      const { log, stop } = yield* run([increment("1")], Effect.never)
+      const stopped = yield* Effect.forkChild(stop)
+      yield* settle
+      yield* TestClock.adjust("4900 millis")
+      assert.isUndefined(stopped.pollUnsafe())
+      yield* TestClock.adjust("200 millis")
+      yield* settle
+      assert.isDefined(stopped.pollUnsafe())
+      assert.deepStrictEqual(log, ["refresh"])
     }),
   )
 })
