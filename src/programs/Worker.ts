@@ -5,14 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { INCREMENT_TYPE, QueueMessage } from "../domain/Messages.ts"
 import { type ReceivedMessage, Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../services/Sqs/Sqs.ts"
 import { measureHop } from "./Freshness.ts"
+import { measureArrival, sort } from "./ReceivedMessages.ts"
 import { Refresher } from "./Refresher.ts"
 import { surviving } from "./Surviving.ts"
 import { linkTo } from "./TraceContext.ts"
@@ -46,43 +44,11 @@ const refreshBackoff = Schedule.exponential("50 millis").pipe(Schedule.jittered,
 /** How often a worker that could not show a board looks whether it can again. */
 const UNSTUCK_EVERY = "1 second"
 
-const received = Metric.counter("worker_messages_total", {
-  description: "Messages received, by what became of them.",
-  incremental: true,
-})
-
-const sorted = {
-  increment: Metric.withAttributes(received, { outcome: "increment" }),
-  other: Metric.withAttributes(received, { outcome: "other" }),
-  malformed: Metric.withAttributes(received, { outcome: "malformed" }),
-}
-
-const decodeType = Schema.decodeUnknownExit(QueueMessage)
-
 /** Messages of one receive, and when they came, in milliseconds since 1970. */
 interface Batch {
   readonly messages: ReadonlyArray<ReceivedMessage>
   readonly at: number
 }
-
-/** Sorts messages by `type`; what has none stays on the queue for its redrive policy. */
-const sort = Effect.fnUntraced(function* (messages: ReadonlyArray<ReceivedMessage>) {
-  const increments: Array<ReceivedMessage> = []
-  const others: Array<ReceivedMessage> = []
-  for (const message of messages) {
-    const decoded = decodeType(message.body)
-    if (Exit.isFailure(decoded)) {
-      yield* Effect.logError("A message has no type and is left on the queue").pipe(
-        Effect.annotateLogs({ messageId: message.id, receiveCount: message.receiveCount }),
-      )
-    } else if (decoded.value.type === INCREMENT_TYPE) increments.push(message)
-    else others.push(message)
-  }
-  yield* Metric.update(sorted.increment, increments.length)
-  yield* Metric.update(sorted.other, others.length)
-  yield* Metric.update(sorted.malformed, messages.length - increments.length - others.length)
-  return { increments, others }
-})
 
 /**
  * The worker: polls the queue, shows the top 10 after every batch of increments, deletes what was shown. Batches that
@@ -197,16 +163,6 @@ export const Worker = Layer.effectDiscard(
     )
   }),
 )
-
-/** A message that comes again was fresh the first time; another sender's may have no time, or no number. */
-const measureArrival = (messages: ReadonlyArray<ReceivedMessage>) =>
-  measureHop(
-    "commit-worker",
-    ...messages.flatMap(({ attributes, receiveCount }) => {
-      const committedAt = Number(attributes["committedAt"] ?? Number.NaN)
-      return receiveCount === 1 && Number.isFinite(committedAt) ? [committedAt] : []
-    }),
-  )
 
 const comeAgain = (messages: number, error?: SqsFailure) =>
   Effect.logWarning("Messages could not be deleted and will come again", error).pipe(
