@@ -13,8 +13,8 @@ import { compare, cpuMicros, type Figures } from "./figures.ts"
 import { checkout, express, ours, type Player, start, type System } from "./system.ts"
 
 /**
- * `npm run bench -- [names] [--seconds n] [--rounds n] [--against folder] [--profile folder]`: this system beside the
- * comparison in bench/express, or beside another checkout of itself, in turns, on engines of its own. See
+ * `npm run bench -- [names] [--seconds n] [--rounds n] [--rate n] [--against folder] [--profile folder]`: this system beside
+ * the comparison in bench/express, or beside another checkout of itself, in turns, on engines of its own. See
  * docs/benchmarks.md.
  */
 const { values, positionals } = parseArgs({
@@ -22,6 +22,7 @@ const { values, positionals } = parseArgs({
   options: {
     seconds: { type: "string", default: "5" },
     rounds: { type: "string", default: "3" },
+    rate: { type: "string", default: "300" },
     against: { type: "string" },
     profile: { type: "string" },
   },
@@ -174,7 +175,9 @@ const program = Effect.gen(function* () {
     latency: Effect.promise(() => inTurns("latency", (system) => latency(system, 200, seconds, everyone()))),
     reads: Effect.scoped(Effect.flatMap(readers, (all) => Effect.promise(() => compareReads(all)))),
     freshness: Effect.promise(() => inTurns("freshness", (system) => fresh(system, 20, 50))),
-    "freshness-2000": Effect.promise(() => inTurns("freshness-2000", (system) => fresh(system, 2000, 300))),
+    "freshness-2000": Effect.promise(() =>
+      inTurns("freshness-2000", (system) => fresh(system, 2000, Number(values.rate))),
+    ),
   }
 
   // Once through the hot paths of both: what is measured is compiled code.
