@@ -3,7 +3,7 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { InvalidReceipt, Unavailable } from "../domain/Errors.ts"
+import { databaseAway, InvalidReceipt, Unavailable } from "../domain/Errors.ts"
 import { type Caller, CurrentPlayer, HandledApi } from "../domain/ScoreboardApi.ts"
 import type { Asked, Round } from "../services/Listener/ListenerRounds.ts"
 import { Receipts } from "../services/Receipts.ts"
@@ -62,9 +62,7 @@ const CACHE_CONTROL = "public, max-age=1, stale-while-revalidate=5"
 /** `GET /scores`, beside the contract's machinery: the one route that everybody asks for. */
 export const boardRound = Effect.gen(function* () {
   const board = yield* Board
-  const unavailable = yield* problemResponse(
-    new Unavailable({ dependency: "database", retryAfterSeconds: 1 }),
-  )
+  const unavailable = yield* problemResponse(databaseAway)
   const round: Round = (asked) =>
     board.current.pipe(
       Effect.map(
