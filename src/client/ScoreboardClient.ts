@@ -51,8 +51,9 @@ const sameBoard = (a: Scores | undefined, b: Scores): boolean =>
 
 /**
  * The live board, which never goes back: of one epoch, no version is shown after a larger one, whichever process or
- * cache it comes from. Such an older board does not confirm the one on show either. Starts at once and keeps itself connected until `close`; after that no timer, no listener
- * and no socket is left. Never throws after construction; a malformed `url` throws there.
+ * cache it comes from. Such an older board does not confirm the one on show either. Starts at once and keeps itself
+ * connected until `close`; after that no timer, no listener and no socket is left. Never throws after construction; a
+ * malformed `url` throws there.
  */
 export class ScoreboardClient {
   readonly #environment: Environment
