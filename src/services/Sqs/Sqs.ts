@@ -1,18 +1,11 @@
-import {
-  DeleteMessageBatchCommand,
-  GetQueueAttributesCommand,
-  ReceiveMessageCommand,
-  SendMessageBatchCommand,
-} from "@aws-sdk/client-sqs"
-import type { BatchResultErrorEntry } from "@aws-sdk/client-sqs"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { fromMessage, makeSqsClient, sqsConfig, toEntry } from "./SqsClient.ts"
-import { makeMemory } from "./SqsMemory.ts"
-import type { MemoryQueueOptions } from "./SqsMemory.ts"
+import { makeSqsClient, sqsConfig } from "./SqsClient.ts"
+import { makeMemory, type MemoryQueueOptions } from "./SqsMemory.ts"
+import { deleteEntries, type FailedEntry, readBatchAnswer, readMessages, sendEntries } from "./SqsMessages.ts"
 
 /** The most messages that one SendMessageBatch, ReceiveMessage or DeleteMessageBatch takes: a limit of SQS. */
 export const SQS_BATCH_SIZE = 10
@@ -45,41 +38,27 @@ export interface ReceivedMessage {
   readonly receiveCount: number
 }
 
-/** One send, delete or check, the SDK's second attempt included: what a caller waits for a mute SQS. */
+/** One send, delete or check, its second attempt included: what a caller waits for a mute SQS. */
 const CALL_LIMIT = Duration.seconds(3)
 
 /** What a receive may take beyond its wait: an answer that began at the last moment still arrives. */
 const RECEIVE_MARGIN = Duration.seconds(5)
 
-/** A parser quotes the text it stumbled over, and a message's text must not come into a log. */
-const withoutText = (cause: unknown) =>
-  cause instanceof SyntaxError ? new Error("The answer of SQS is not the JSON it should be") : cause
-
 /** Runs one call within a time limit; the limit and an interruption both abort it at once. */
-const limited = <A>(
-  operation: SqsFailure["operation"],
-  limit: Duration.Duration,
-  call: (options: { readonly abortSignal: AbortSignal }) => Promise<A>,
-): Effect.Effect<A, SqsFailure> =>
-  Effect.tryPromise({
-    try: (abortSignal) => call({ abortSignal }),
-    catch: (cause) => new SqsFailure({ operation, cause: withoutText(cause) }),
-  }).pipe(
-    Effect.timeoutOrElse({
-      duration: limit,
-      orElse: () => {
-        const cause = new Error(`SQS did not answer within ${Duration.format(limit)}`)
-        return Effect.fail(new SqsFailure({ operation, cause }))
-      },
-    }),
-  )
+const limited =
+  (operation: SqsFailure["operation"], limit: Duration.Duration) =>
+  <A>(call: Effect.Effect<A, Error>): Effect.Effect<A, SqsFailure> =>
+    call.pipe(
+      Effect.timeoutOrElse({
+        duration: limit,
+        orElse: () => Effect.fail(new Error(`SQS did not answer within ${Duration.format(limit)}`)),
+      }),
+      Effect.mapError((cause) => new SqsFailure({ operation, cause })),
+    )
 
 /** A refusal by the sender's fault comes again at every try, so someone has to know. Bodies are not logged. */
-const logSenderFaults = (
-  operation: SqsFailure["operation"],
-  failed: ReadonlyArray<BatchResultErrorEntry> | undefined,
-) => {
-  const codes = failed?.flatMap((entry) => (entry.SenderFault ? [entry.Code] : [])) ?? []
+const logSenderFaults = (operation: SqsFailure["operation"], failed: ReadonlyArray<FailedEntry>) => {
+  const codes = failed.flatMap((entry) => (entry.SenderFault ? [entry.Code] : []))
   if (codes.length === 0) return Effect.void
   return Effect.logError("SQS refuses messages for a fault of the sender").pipe(
     Effect.annotateLogs({ operation, messages: codes.length, codes: [...new Set(codes)].join(" ") }),
@@ -87,39 +66,44 @@ const logSenderFaults = (
 }
 
 const makeClientQueue = Effect.fnUntraced(function* (waitSeconds: number) {
-  const { client, QueueUrl } = yield* makeSqsClient
+  const client = yield* makeSqsClient
   const receiveLimit = Duration.sum(Duration.seconds(waitSeconds), RECEIVE_MARGIN)
-  const receiveCommand = {
-    QueueUrl,
+  const receiveInput = {
     MaxNumberOfMessages: SQS_BATCH_SIZE,
     WaitTimeSeconds: waitSeconds,
     MessageAttributeNames: ["All"],
-    MessageSystemAttributeNames: ["ApproximateReceiveCount" as const],
+    MessageSystemAttributeNames: ["ApproximateReceiveCount"],
   }
 
+  /** Gives the indexes of the entries of which SQS does not say that it took them. */
+  const batch = (operation: "send" | "delete", call: Effect.Effect<string, Error>, size: number) =>
+    call.pipe(
+      Effect.flatMap(readBatchAnswer),
+      limited(operation, CALL_LIMIT),
+      Effect.tap(({ Failed = [] }) => logSenderFaults(operation, Failed)),
+      Effect.map(({ Successful = [] }) => {
+        const taken = new Set(Successful.map((entry) => entry.Id))
+        return Array.from({ length: size }, (_, index) => index).filter((index) => !taken.has(String(index)))
+      }),
+    )
+
   const service: Sqs["Service"] = {
-    send: Effect.fn("Sqs.send")(function* (messages) {
-      const command = new SendMessageBatchCommand({ QueueUrl, Entries: messages.map(toEntry) })
-      const output = yield* limited("send", CALL_LIMIT, (options) => client.send(command, options))
-      yield* logSenderFaults("send", output.Failed)
-      const accepted = new Set(output.Successful?.map((entry) => entry.Id))
-      return messages.flatMap((_, index) => (accepted.has(String(index)) ? [] : [index]))
-    }),
-    receive: limited("receive", receiveLimit, async (options) => {
-      const output = await client.send(new ReceiveMessageCommand(receiveCommand), options)
-      return output.Messages?.map(fromMessage) ?? []
-    }),
-    delete: Effect.fn("Sqs.delete")(function* (receipts) {
-      const Entries = receipts.map((ReceiptHandle, index) => ({ Id: String(index), ReceiptHandle }))
-      const command = new DeleteMessageBatchCommand({ QueueUrl, Entries })
-      const output = yield* limited("delete", CALL_LIMIT, (options) => client.send(command, options))
-      yield* logSenderFaults("delete", output.Failed)
-      const deleted = new Set(output.Successful?.map((entry) => entry.Id))
-      return receipts.filter((_, index) => !deleted.has(String(index)))
-    }),
-    check: limited("check", CALL_LIMIT, (options) =>
-      client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["QueueArn"] }), options),
-    ).pipe(Effect.asVoid),
+    send: Effect.fn("Sqs.send")((messages) =>
+      batch("send", client.call("SendMessageBatch", { Entries: sendEntries(messages) }), messages.length),
+    ),
+    receive: client
+      .call("ReceiveMessage", receiveInput)
+      .pipe(Effect.flatMap(readMessages), limited("receive", receiveLimit)),
+    delete: Effect.fn("Sqs.delete")((receipts) =>
+      batch(
+        "delete",
+        client.call("DeleteMessageBatch", { Entries: deleteEntries(receipts) }),
+        receipts.length,
+      ).pipe(Effect.map((left) => receipts.filter((_, index) => left.includes(index)))),
+    ),
+    check: client
+      .call("GetQueueAttributes", { AttributeNames: ["QueueArn"] })
+      .pipe(limited("check", CALL_LIMIT), Effect.asVoid),
   }
   return service
 })

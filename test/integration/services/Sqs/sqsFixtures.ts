@@ -4,23 +4,27 @@ import * as Layer from "effect/Layer"
 import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
 import type { SqsFailure } from "../../../../src/services/Sqs/Sqs.ts"
 
-/** The SDK finds its credentials in the environment of this process alone. */
-export const credentials = Layer.effectDiscard(
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const before = { ...process.env }
-      Object.assign(process.env, { AWS_ACCESS_KEY_ID: "local", AWS_SECRET_ACCESS_KEY: "local" })
-      return before
-    }),
-    ({ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY }) =>
+/** Variables of this process alone, where the credentials are looked for; "" takes one away. */
+export const environment = (variables: Readonly<Record<string, string>>) => {
+  const set = (values: Readonly<Record<string, string | undefined>>) => {
+    for (const [name, value = ""] of Object.entries(values)) {
+      if (value === "") delete process.env[name]
+      else process.env[name] = value
+    }
+  }
+  return Layer.effectDiscard(
+    Effect.acquireRelease(
       Effect.sync(() => {
-        for (const [name, value] of Object.entries({ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY })) {
-          if (value === undefined) delete process.env[name]
-          else process.env[name] = value
-        }
+        const before = Object.fromEntries(Object.keys(variables).map((name) => [name, process.env[name]]))
+        set(variables)
+        return before
       }),
-  ),
-)
+      (before) => Effect.sync(() => set(before)),
+    ),
+  )
+}
+
+export const credentials = environment({ AWS_ACCESS_KEY_ID: "local", AWS_SECRET_ACCESS_KEY: "local" })
 
 /** `Sqs` configured by these variables. */
 export const onQueue = (env: Record<string, string>, sqs = Sqs.layer) =>
