@@ -17,6 +17,9 @@ import { shared } from "./Shared.ts"
 /** After this many failures in a row Redis is not asked for a while, so that no reader waits for its time limit. */
 const TRIP_AFTER = 3
 
+/** The first of them is not told to the circuit breaker, which has no part in reads while all is well. */
+const TOLD_FAILURES = TRIP_AFTER - 1
+
 /** How long Redis is left alone: the board comes from PostgreSQL meanwhile. */
 const OPEN_FOR = "1 second"
 
@@ -114,7 +117,7 @@ const make = Effect.gen(function* () {
   const sql = yield* Sql
   const boardEmail = yield* Board.config.email
   const breaker = yield* CircuitBreaker.make({
-    tripPolicy: CircuitBreaker.consecutive(TRIP_AFTER),
+    tripPolicy: CircuitBreaker.consecutive(TOLD_FAILURES),
     openDuration: OPEN_FOR,
   })
   // `text` is what Redis held; undefined: the board came from PostgreSQL.
@@ -131,8 +134,20 @@ const make = Effect.gen(function* () {
     return outcome
   })
 
+  let well = true
+  const readWell = Effect.tapError(redis.readBoard, () =>
+    Effect.sync(() => {
+      well = false
+    }),
+  )
+  const readGuarded = Effect.tap(breaker.execute(redis.readBoard, { key: "redis" }), () =>
+    Effect.sync(() => {
+      well = true
+    }),
+  )
+
   const fromRedis = Effect.gen(function* () {
-    const text = yield* breaker.execute(redis.readBoard, { key: "redis" })
+    const text = yield* well ? readWell : readGuarded
     if (Option.isNone(text)) return Option.none()
     if (last?.text === text.value) return Option.some(last.board)
     const update = yield* decodeBoard(text.value)

@@ -44,7 +44,11 @@ const request = <A>(operation: RedisFailure["operation"], send: () => Promise<A>
   Effect.tryPromise({
     try: send,
     catch: (error) => new RedisFailure({ operation, cause: new Error(describeRedisError(error)) }),
-  }).pipe(Effect.withSpan(`Redis.${operation}`, { kind: "client" }))
+  })
+
+/** The same with a span, which costs about as much: not for what is asked all the time. */
+const traced = <A>(operation: RedisFailure["operation"], send: () => Promise<A>) =>
+  Effect.withSpan(request(operation, send), `Redis.${operation}`, { kind: "client" })
 
 const isWrongType = (error: unknown): boolean =>
   error instanceof Error && error.message.startsWith("WRONGTYPE")
@@ -106,17 +110,11 @@ export class Redis extends Context.Service<
             throw error
           }),
         ).pipe(Effect.map(Option.fromNullOr)),
-        writeBoard: (board) => request("writeBoard", () => runWriteBoard(commands, board)),
-        renewBoard: Effect.asVoid(request("renewBoard", () => commands.expire(BOARD_KEY, BOARD_TTL_SECONDS))),
+        writeBoard: (board) => traced("writeBoard", () => runWriteBoard(commands, board)),
+        renewBoard: Effect.asVoid(traced("renewBoard", () => commands.expire(BOARD_KEY, BOARD_TTL_SECONDS))),
         notifications: yield* subscribeBoard(subscriber),
-        // Without a span: there is one of these for every increment.
-        take: (bucket) =>
-          Effect.tryPromise({
-            try: () => runTake(commands, bucket),
-            catch: (error) =>
-              new RedisFailure({ operation: "take", cause: new Error(describeRedisError(error)) }),
-          }),
-        ping: Effect.asVoid(request("ping", () => commands.ping())),
+        take: (bucket) => request("take", () => runTake(commands, bucket)),
+        ping: Effect.asVoid(traced("ping", () => commands.ping())),
       })
     }),
   )
