@@ -20,7 +20,6 @@ import {
   nameRequest,
   pathOf,
   refuse,
-  REQUEST_ID,
   refuseMalformed,
 } from "./ListenerEdge.ts"
 import { hasSeveralAuthorizations, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY } from "./ListenerHeaders.ts"
@@ -133,8 +132,20 @@ const isPlainRead = ({ method, headers }: IncomingMessage) =>
   headers["content-length"] === undefined &&
   headers["transfer-encoding"] === undefined
 
+const standingWith = (more: Readonly<Record<string, string>>) => {
+  const listOf = (headers: Readonly<Record<string, string>>) =>
+    Object.entries(headers).map(([name, value]) => ({ name, value }))
+  return {
+    plain: listOf({ ...SECURITY_HEADERS, ...more }),
+    secure: listOf({ ...SECURITY_HEADERS, ...more, ...STRICT_TRANSPORT_SECURITY }),
+  }
+}
+
+/** Headers of every answer: for clients whose own connection is TLS, and for the others. */
+const STANDING = standingWith({})
+
 /** For who is leaving: clients move on by themselves. */
-const CLOSE = { connection: "close" }
+const STANDING_WHILE_LEAVING = standingWith({ connection: "close" })
 
 const serve = Effect.fnUntraced(function* (
   options: ServeOptions,
@@ -181,18 +192,14 @@ const serve = Effect.fnUntraced(function* (
     // `admit` refuses what has no Host: Node's own refusal carries no request id.
     requireHostHeader: false,
   })
-  let leaving = false
+  let standing = STANDING
   const prepare = (request: IncomingMessage, response: ListenerAnswer) => {
     measure(response)
     const client = clientOf(request)
     request.headers[CLIENT_ADDRESS] = client.address
     if (hasSeveralAuthorizations(request)) delete request.headers.authorization
-    response.standing = {
-      ...SECURITY_HEADERS,
-      ...(client.secure ? STRICT_TRANSPORT_SECURITY : undefined),
-      ...(leaving ? CLOSE : undefined),
-      [REQUEST_ID]: nameRequest(request),
-    }
+    response.standing = client.secure ? standing.secure : standing.plain
+    response.requestId = nameRequest(request)
   }
   server.on("request", (request, response) => {
     prepare(request, response)
@@ -212,7 +219,7 @@ const serve = Effect.fnUntraced(function* (
   }
 
   const leave = Effect.sync(() => {
-    leaving = true
+    standing = STANDING_WHILE_LEAVING
   })
   const drain = yield* Effect.cached(Effect.andThen(leave, close(server, settings.shutdownTimeout)))
   yield* Scope.addFinalizer(scope, drain)

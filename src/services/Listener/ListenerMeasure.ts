@@ -13,15 +13,20 @@ const requestSeconds = Metric.histogram("http_request_duration_seconds", {
   boundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
 })
 
-// Routes, methods and statuses are few, so the handles are kept: attributes are hashed once, not per request.
-const handles = new Map<string, Metric.Metric<number, unknown>>()
-const handleFor = (method: string, route: string, status: number) => {
-  const key = `${method} ${route} ${status}`
-  let handle = handles.get(key)
-  if (handle === undefined) {
-    handle = Metric.withAttributes(requestSeconds, { method, route, status: String(status) })
-    handles.set(key, handle)
-  }
+type Handle = Metric.Metric<number, unknown>
+
+// Routes, methods and statuses are few, so the handles are kept: attributes are hashed once, not per request. Maps in
+// maps, because a key made of all three would be hashed anew each time.
+const handles = new Map<string, Map<string, Map<number, Handle>>>()
+const handleFor = (method: string, route: string, status: number): Handle => {
+  const handle = handles.get(route)?.get(method)?.get(status)
+  return handle ?? keepHandle(method, route, status)
+}
+const keepHandle = (method: string, route: string, status: number) => {
+  const handle = Metric.withAttributes(requestSeconds, { method, route, status: String(status) })
+  const ofRoute = handles.get(route) ?? new Map<string, Map<number, Handle>>()
+  const ofMethod = ofRoute.get(method) ?? new Map<number, Handle>()
+  handles.set(route, ofRoute.set(method, ofMethod.set(status, handle)))
   return handle
 }
 
