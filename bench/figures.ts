@@ -30,6 +30,25 @@ const spread = (values: ReadonlyArray<number>): string => {
 /** The figures of one run of one system, by name. */
 export type Figures = Readonly<Record<string, number>>
 
+/** A B B A …: whatever the machine does meanwhile falls on both. */
+export const inTurns = async (
+  rounds: number,
+  ours: () => Promise<Figures>,
+  theirs: () => Promise<Figures>,
+): Promise<ReadonlyArray<readonly [ours: Figures, theirs: Figures]>> => {
+  const results: Array<readonly [Figures, Figures]> = []
+  for (let round = 0; round < rounds; round++) {
+    if (round % 2 === 0) {
+      const figures = await ours()
+      results.push([figures, await theirs()])
+    } else {
+      const figures = await theirs()
+      results.push([await ours(), figures])
+    }
+  }
+  return results
+}
+
 /** One row per figure: the ratio to the other system in the same round first, then both medians. */
 export const compare = (
   title: string,

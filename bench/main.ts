@@ -1,16 +1,16 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
-import { randomBytes, randomUUID } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import { parseArgs } from "node:util"
 import { spawn } from "../test/engines/ChildProcess.ts"
 import * as FakeCognito from "../test/engines/FakeCognito.ts"
 import * as Postgres from "../test/engines/Postgres.ts"
-import { mint } from "../test/engines/TokenIssuer.ts"
 import { freshness, readBoard } from "./cells/freshness.ts"
 import { latency, throughput } from "./cells/increments.ts"
 import { type Reader, reads } from "./cells/reads.ts"
-import { compare, cpuMicros, type Figures } from "./figures.ts"
-import { checkout, express, ours, type Player, start, type System } from "./system.ts"
+import { incrementsOf } from "./requests.ts"
+import { compare, cpuMicros, type Figures, inTurns } from "./figures.ts"
+import { checkout, express, type Implementation, ours, type Player, start, type System } from "./system.ts"
 
 /**
  * `npm run bench -- [names] [--seconds n] [--rounds n] [--rate n] [--against folder] [--profile folder]`: this system beside
@@ -33,9 +33,6 @@ const rounds = Number(values.rounds)
 /** Players among whom increments are drawn in turn; one of them when there is one hot player. */
 const PLAYERS = 1000
 
-/** An hour is more than any run. */
-const TOKEN_SECONDS = 3600
-
 const CELLS = ["32", "128", "hot", "latency", "reads", "freshness", "freshness-2000"] as const
 type Cell = (typeof CELLS)[number]
 
@@ -50,27 +47,6 @@ const players = Array.from({ length: PLAYERS }, (_, n): Player => ({
   email: `player${n}@example.com`,
 }))
 
-const increments = (issuer: string, offset: number, count: number) => {
-  const now = Math.floor(Date.now() / 1000)
-  const heads = players.slice(offset, offset + count).map(({ id }) => {
-    const token = mint(FakeCognito.key, {
-      sub: id,
-      iss: issuer,
-      token_use: "access",
-      client_id: FakeCognito.CLIENT,
-      jti: randomUUID(),
-      iat: now,
-      exp: now + TOKEN_SECONDS,
-    })
-    return `POST /scores/increment HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\nIdempotency-Key: `
-  })
-  // Keys differ between runs and requests, as a browser's do.
-  return () => {
-    const run = randomBytes(9).toString("base64url")
-    return (n: number) => `${heads[n % heads.length]}${run}-${n}\r\n\r\n`
-  }
-}
-
 const scoresOf = async (system: System): Promise<ReadonlyMap<string, number>> =>
   new Map(
     readBoard(await (await fetch(`http://127.0.0.1:${system.port}/scores`)).text()).scores.map(
@@ -84,32 +60,37 @@ process.setMaxListeners(20)
 const program = Effect.gen(function* () {
   const identity = yield* FakeCognito.make
   const postgres = yield* Postgres.make({ settings: {} })
-  const common = { postgres, identity: identity.env, players, profiles: values.profile }
-  const first = yield* start({ ...common, implementation: ours })
-  const second = yield* start({
-    ...common,
-    implementation: values.against === undefined ? express : checkout(values.against),
+  const startOn = Effect.fnUntraced(function* (implementation: Implementation) {
+    const databaseUrl = yield* postgres.freshDatabase
+    return yield* start({
+      implementation,
+      databaseUrl,
+      identity: identity.env,
+      players,
+      profiles: values.profile,
+    })
   })
+  const first = yield* startOn(ours)
+  const second = yield* startOn(values.against === undefined ? express : checkout(values.against))
   const names = [first.name, second.name] as const
   const issuer = identity.env.COGNITO_ISSUER
-  const everyone = increments(issuer, 0, PLAYERS)
-  const one = increments(issuer, 0, 1)
-  const ten = increments(issuer, 0, 10)
+  const ids = players.map(({ id }) => id)
+  const everyone = incrementsOf(issuer, ids)
+  const one = incrementsOf(issuer, ids.slice(0, 1))
+  const ten = incrementsOf(issuer, ids.slice(0, 10))
 
-  /** A B B A …: whatever the machine does meanwhile falls on both. */
-  const inTurns = async (cell: Cell, run: (system: System) => Promise<Figures>) => {
-    const results: Array<readonly [Figures, Figures]> = []
-    for (let round = 0; round < rounds; round++) {
-      if (round % 2 === 0) {
-        const a = await run(first)
-        results.push([a, await run(second)])
-      } else {
-        const b = await run(second)
-        results.push([await run(first), b])
-      }
-    }
-    console.log(compare(cell, names, results))
-  }
+  const compareBoth = async (cell: Cell, run: (system: System) => Promise<Figures>) =>
+    console.log(
+      compare(
+        cell,
+        names,
+        await inTurns(
+          rounds,
+          () => run(first),
+          () => run(second),
+        ),
+      ),
+    )
 
   const fresh = async (system: System, clients: number, ratePerSecond: number) => {
     // The players that are watched have to be on the board, and their scores known.
@@ -169,14 +150,16 @@ const program = Effect.gen(function* () {
   }
 
   const runCell: Record<Cell, Effect.Effect<void, unknown>> = {
-    "32": Effect.promise(() => inTurns("32", (system) => throughput(system, 32, seconds, everyone()))),
-    "128": Effect.promise(() => inTurns("128", (system) => throughput(system, 128, seconds, everyone()))),
-    hot: Effect.promise(() => inTurns("hot", (system) => throughput(system, 128, seconds, one()))),
-    latency: Effect.promise(() => inTurns("latency", (system) => latency(system, 200, seconds, everyone()))),
+    "32": Effect.promise(() => compareBoth("32", (system) => throughput(system, 32, seconds, everyone()))),
+    "128": Effect.promise(() => compareBoth("128", (system) => throughput(system, 128, seconds, everyone()))),
+    hot: Effect.promise(() => compareBoth("hot", (system) => throughput(system, 128, seconds, one()))),
+    latency: Effect.promise(() =>
+      compareBoth("latency", (system) => latency(system, 200, seconds, everyone())),
+    ),
     reads: Effect.scoped(Effect.flatMap(readers, (all) => Effect.promise(() => compareReads(all)))),
-    freshness: Effect.promise(() => inTurns("freshness", (system) => fresh(system, 20, 50))),
+    freshness: Effect.promise(() => compareBoth("freshness", (system) => fresh(system, 20, 50))),
     "freshness-2000": Effect.promise(() =>
-      inTurns("freshness-2000", (system) => fresh(system, 2000, Number(values.rate))),
+      compareBoth("freshness-2000", (system) => fresh(system, 2000, Number(values.rate))),
     ),
   }
 

@@ -11,6 +11,7 @@ import { board, increments, topOf } from "./size/board.ts"
 import { commits } from "./size/commits.ts"
 import { growth } from "./size/growth.ts"
 import { planPage, plans } from "./size/plans.ts"
+import { systems } from "./size/system.ts"
 import { makeSide, type Side, type Sides } from "./size/sides.ts"
 
 /** Tables, indexes and history of one player; measured: about 500 bytes. */
@@ -52,7 +53,7 @@ const underLoad = (side: Side) =>
 /**
  * The hot statements with many players against the same with few: two databases of one cluster in a temporary folder, which
  * is gone afterwards, in turns. `--small` (10 thousand) and `--large` (10 million) players, `--active` (100 thousand) of them
- * for the commit, `--rounds` (7), `--minute` also updates each for a minute, `--plans <file>` also writes the plans,
+ * for the commit, `--rounds` (7), `--system` measures the whole system on both instead, `--minute` also updates each for a minute, `--plans <file>` also writes the plans,
  * `--set name=value` is a setting of the server.
  * Ten million: about 10 minutes and 22 GB. Linux.
  */
@@ -66,6 +67,7 @@ export const main = (args: ReadonlyArray<string>) =>
         active: { type: "string", default: "100000" },
         rounds: { type: "string", default: "7" },
         minute: { type: "boolean", default: false },
+        system: { type: "boolean", default: false },
         plans: { type: "string" },
         set: { type: "string", multiple: true, default: [] },
       },
@@ -92,6 +94,7 @@ export const main = (args: ReadonlyArray<string>) =>
     ]
     const named = (side: Side, state: string) => `${side.players} players, ${state}`
 
+    if (values.system) return yield* systems(sides, rounds)
     const idle = []
     if (values.plans !== undefined) {
       for (const side of sides) idle.push({ name: named(side, "idle"), plans: yield* plans(side) })

@@ -4,7 +4,6 @@ import * as Redacted from "effect/Redacted"
 import { Client } from "pg"
 import { join } from "node:path"
 import type * as FakeCognito from "../test/engines/FakeCognito.ts"
-import type { PostgresEngine } from "../test/engines/Postgres.ts"
 import { startRedisServer } from "../test/engines/RedisServer.ts"
 import { startSqsServer } from "../test/engines/SqsServer.ts"
 import { spawn } from "../test/engines/ChildProcess.ts"
@@ -25,7 +24,7 @@ export interface System {
   /** Waits until every message was sent, received and deleted. */
   readonly drained: () => Promise<void>
   /**
-   * Takes the outcome of a run, and throws unless scores and history (where there is one) hold all 200s so far, and
+   * Takes the outcome of a run, and throws unless scores and history (where there is one) got all 200s so far, and
    * nothing but these and increments whose answer never came: those may still be counted, in a later run as well.
    */
   readonly reconcile: (load: { readonly accepted: number; readonly unknown: number }) => Promise<void>
@@ -38,7 +37,7 @@ export interface Implementation {
   readonly api: string
   readonly worker: string
   readonly insertPlayers: string
-  /** Each must give the number of accepted increments. */
+  /** Each must rise by the number of accepted increments. */
   readonly totals: ReadonlyArray<string>
   /** Rows that are still to be sent to the queue. */
   readonly unsent: string
@@ -78,17 +77,18 @@ export interface Player {
 
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 
-/** Starts a system and everything it needs but the database server; all of it ends with the scope. */
+/** Starts a system and everything it needs but its database; all of it ends with the scope. */
 export const start = Effect.fnUntraced(function* (options: {
   readonly implementation: Implementation
-  readonly postgres: PostgresEngine
+  readonly databaseUrl: Redacted.Redacted
   readonly identity: Effect.Success<typeof FakeCognito.make>["env"]
+  /** Who is not in the database yet. */
   readonly players: ReadonlyArray<Player>
   /** Where CPU profiles are written when the processes end; none when absent. */
   readonly profiles: string | undefined
 }) {
   const { implementation } = options
-  const databaseUrl = Redacted.value(yield* options.postgres.freshDatabase)
+  const databaseUrl = Redacted.value(options.databaseUrl)
   const redis = yield* startRedisServer()
   const sqs = yield* startSqsServer()
   const env = {
@@ -166,6 +166,7 @@ export const start = Effect.fnUntraced(function* (options: {
     )
   }
 
+  const totalsAtFirst = yield* Effect.promise(() => Promise.all(implementation.totals.map(count)))
   let accepted = 0
   let unknown = 0
   const system: System = {
@@ -182,13 +183,15 @@ export const start = Effect.fnUntraced(function* (options: {
       }
     },
     reconcile: async (load) => {
-      const totals = await Promise.all(implementation.totals.map(count))
+      const totals = (await Promise.all(implementation.totals.map(count))).map(
+        (total, index) => total - (totalsAtFirst[index] ?? Number.NaN),
+      )
       accepted += load.accepted
       unknown += load.unknown
       if (totals.every((n) => n === totals[0] && n >= accepted && n <= accepted + unknown)) return
       const log = [...api.lines(), ...worker.lines()].slice(-20).join("\n")
       throw new Error(
-        `${implementation.name}: ${accepted} increments were accepted, ${unknown} are unknown, the database has ${totals.join(" and ")}\n${log}`,
+        `${implementation.name}: ${accepted} increments were accepted, ${unknown} are unknown, the database got ${totals.join(" and ")}\n${log}`,
       )
     },
   }

@@ -12,6 +12,7 @@ import { milliseconds, spread } from "../ranksStatistics.ts"
 export interface Side {
   readonly name: string
   readonly players: number
+  readonly url: Redacted.Redacted
   readonly sql: SqlClient.SqlClient
   /** One connection, so that its server process can be asked for its CPU; plans once, as the product's do. */
   readonly commits: SqlClient.SqlClient
@@ -49,7 +50,7 @@ insert into idempotency_keys (user_id, key, event_id)
   const [size] = yield* sql<{ readonly bytes: string }>`
 select pg_size_pretty(pg_database_size(current_database())) as bytes`
   yield* Console.log(`${name}: ${players} players in ${(took / 1000).toFixed(0)} s, ${size?.bytes}`)
-  const side: Side = { name, players, sql, commits, load }
+  const side: Side = { name, players, url, sql, commits, load }
   return side
 })
 
