@@ -111,7 +111,8 @@ layer(System.layer, { timeout: "90 seconds", excludeTestServices: true })(
               request(`${api.url}/users/auth/login`, {
                 method: "POST",
                 headers: { "content-type": "application/json" },
-                body: JSON.stringify({ email: "s1@example.com", password: "Pass-word" }),
+                // An account of its own: the table asks more often than one account may.
+                body: JSON.stringify({ email: `${player}@example.com`, password: "Pass-word" }),
               }),
             )
             const ready = (management: string) =>
