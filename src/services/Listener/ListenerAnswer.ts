@@ -6,6 +6,10 @@ import {
 } from "node:http"
 import { REQUEST_ID } from "./ListenerEdge.ts"
 
+type Standing = ReadonlyArray<{ readonly name: string; readonly value: string }>
+
+const NONE: Standing = []
+
 /** An answer of the listener: knows when its request came, and brings headers of its own. */
 export class ListenerAnswer<
   Request extends IncomingMessage = IncomingMessage,
@@ -17,17 +21,20 @@ export class ListenerAnswer<
   requestId = ""
 
   /** On this answer unless it is given another of the same name; names in lower case. */
-  standing: ReadonlyArray<{ readonly name: string; readonly value: string }> = []
+  standing = NONE
 
   /** Node is quickest with all headers at once, as one list; the reason phrase is always the usual one. */
-  override writeHead(status: number, ...given: ReadonlyArray<unknown>): this {
-    const own = given.find((argument): argument is OutgoingHttpHeaders => typeof argument === "object") ?? {}
+  override writeHead(status: number, reasonOrHeaders?: unknown, headers?: unknown): this {
+    const own = isHeaders(reasonOrHeaders) ? reasonOrHeaders : isHeaders(headers) ? headers : {}
     const list: Array<OutgoingHttpHeader> = [REQUEST_ID, this.requestId]
     for (const { name, value } of this.standing) if (own[name] === undefined) list.push(name, value)
-    for (const name of Object.keys(own)) {
+    for (const name in own) {
       const value = own[name]
       if (value !== undefined) list.push(name, value)
     }
     return super.writeHead(status, list)
   }
 }
+
+const isHeaders = (given: unknown): given is OutgoingHttpHeaders =>
+  typeof given === "object" && given !== null
