@@ -44,8 +44,13 @@ class NotSigned extends Data.TaggedError("NotSigned")<{ readonly cause: unknown 
   override readonly message = String(this.cause)
 }
 
+/** What stands in front of SQS writes `Message`. */
 const Fault = Schema.fromJsonString(
-  Schema.Struct({ __type: Schema.String, message: Schema.optionalKey(Schema.String) }),
+  Schema.Struct({
+    __type: Schema.String,
+    message: Schema.optionalKey(Schema.String),
+    Message: Schema.optionalKey(Schema.String),
+  }),
 )
 const decodeFault = Schema.decodeUnknownResult(Fault)
 
@@ -53,7 +58,7 @@ const refusal = (answer: Answer) => {
   const fault = Result.getOrUndefined(decodeFault(answer.body))
   // Such as com.amazonaws.sqs#QueueDoesNotExist
   const code = fault?.__type.split("#").at(-1) ?? "Unexplained"
-  return new SqsRefusal(answer, code, fault?.message ?? "SQS does not say why")
+  return new SqsRefusal(answer, code, fault?.message ?? fault?.Message ?? "SQS does not say why")
 }
 
 const isPassing = (error: Error) => !(error instanceof SqsRefusal) || error.status >= 500

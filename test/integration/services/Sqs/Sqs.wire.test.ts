@@ -189,6 +189,15 @@ layer(credentials, { excludeTestServices: true })("Sqs.layer on the wire", (it) 
     }),
   )
 
+  it.effect("says why a call was refused in front of SQS", () =>
+    Effect.gen(function* () {
+      const answer = { __type: "com.amazon.coral.service#AccessDeniedException", Message: "not allowed" }
+      const { port } = yield* peer((response) => response.writeHead(403).end(JSON.stringify(answer)))
+      const { cause } = yield* run(port, (sqs) => Effect.flip(sqs.check))
+      assert.strictEqual(String(cause), "AccessDeniedException: not allowed (HTTP 403, request -)")
+    }),
+  )
+
   it.effect("names the status of a refusal that is not SQS's own", () =>
     Effect.gen(function* () {
       const { port } = yield* peer((response) => response.writeHead(404).end("<html>"))
