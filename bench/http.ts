@@ -47,6 +47,7 @@ const open = async (port: number): Promise<Connection> => {
     answered?.resolve(status)
   })
   const ask = (request: string) => {
+    if (socket.destroyed) return Promise.reject(new Error("The connection is closed"))
     const asked = Promise.withResolvers<number>()
     waiting = asked
     socket.write(request, "latin1")
@@ -125,11 +126,17 @@ export const openLoop = async (options: {
   const begun = performance.now()
   const total = Math.round(options.ratePerSecond * options.seconds)
   const answers: Array<Promise<void>> = []
+  // A server closes what was idle for a while.
+  const takeOpen = () => {
+    let connection = idle.pop()
+    while (connection?.socket.destroyed === true) connection = idle.pop()
+    return connection
+  }
   const send = async (n: number) => {
     const due = begun + (n * 1000) / options.ratePerSecond
     options.started?.(n)
     // A server that is full may not even take the connection: a refusal like any other.
-    const connection = idle.pop() ?? (await open(options.port).catch(() => undefined))
+    const connection = takeOpen() ?? (await open(options.port).catch(() => undefined))
     if (connection === undefined) return count(0, due)
     all.add(connection)
     const status = await connection.ask(options.request(n)).catch(() => 0)
