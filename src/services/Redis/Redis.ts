@@ -46,7 +46,7 @@ const request = <A>(operation: RedisFailure["operation"], send: () => Promise<A>
     catch: (error) => new RedisFailure({ operation, cause: new Error(describeRedisError(error)) }),
   })
 
-/** The same with a span, which costs about as much: not for what is asked all the time. */
+/** The same with a span, which is made also where none is collected: not for what is asked all the time. */
 const traced = <A>(operation: RedisFailure["operation"], send: () => Promise<A>) =>
   Effect.withSpan(request(operation, send), `Redis.${operation}`, { kind: "client" })
 
