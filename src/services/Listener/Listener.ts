@@ -22,7 +22,7 @@ import {
   refuse,
   refuseMalformed,
 } from "./ListenerEdge.ts"
-import { hasSeveralAuthorizations, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY } from "./ListenerHeaders.ts"
+import { hasSeveralAuthorizations, STANDING, STANDING_WHILE_LEAVING } from "./ListenerHeaders.ts"
 import { makeMeasure, type RouteOf } from "./ListenerMeasure.ts"
 import { makeRounds, type Round } from "./ListenerRounds.ts"
 
@@ -131,21 +131,6 @@ const isPlainRead = ({ method, headers }: IncomingMessage) =>
   (method === "GET" || method === "HEAD") &&
   headers["content-length"] === undefined &&
   headers["transfer-encoding"] === undefined
-
-const standingWith = (more: Readonly<Record<string, string>>) => {
-  const listOf = (headers: Readonly<Record<string, string>>) =>
-    Object.entries(headers).map(([name, value]) => ({ name, value }))
-  return {
-    plain: listOf({ ...SECURITY_HEADERS, ...more }),
-    secure: listOf({ ...SECURITY_HEADERS, ...more, ...STRICT_TRANSPORT_SECURITY }),
-  }
-}
-
-/** Headers of every answer: for clients whose own connection is TLS, and for the others. */
-const STANDING = standingWith({})
-
-/** For who is leaving: clients move on by themselves. */
-const STANDING_WHILE_LEAVING = standingWith({ connection: "close" })
 
 const serve = Effect.fnUntraced(function* (
   options: ServeOptions,

@@ -5,10 +5,9 @@ import {
   ServerResponse,
 } from "node:http"
 import { REQUEST_ID } from "./ListenerEdge.ts"
+import type { HeaderList } from "./ListenerHeaders.ts"
 
-type Standing = ReadonlyArray<{ readonly name: string; readonly value: string }>
-
-const NONE: Standing = []
+const NONE: HeaderList = []
 
 /** An answer of the listener: knows when its request came, and brings headers of its own. */
 export class ListenerAnswer<

@@ -11,7 +11,24 @@ export const SECURITY_HEADERS = {
 } as const
 
 /** For browsers that came by TLS: they ask by TLS only, for a year. */
-export const STRICT_TRANSPORT_SECURITY = { "strict-transport-security": "max-age=31536000" } as const
+const STRICT_TRANSPORT_SECURITY = { "strict-transport-security": "max-age=31536000" } as const
+
+/** Headers in the order in which they are sent; names in lower case. */
+export type HeaderList = ReadonlyArray<{ readonly name: string; readonly value: string }>
+
+const listOf = (headers: Readonly<Record<string, string>>): HeaderList =>
+  Object.entries(headers).map(([name, value]) => ({ name, value }))
+
+const standingWith = (more: Readonly<Record<string, string>>) => ({
+  plain: listOf({ ...SECURITY_HEADERS, ...more }),
+  secure: listOf({ ...SECURITY_HEADERS, ...more, ...STRICT_TRANSPORT_SECURITY }),
+})
+
+/** On every answer: for clients whose own connection is TLS (`secure`), and for the others. */
+export const STANDING = standingWith({})
+
+/** The same while this process is leaving: clients move on by themselves. */
+export const STANDING_WHILE_LEAVING = standingWith({ connection: "close" })
 
 /**
  * Whether the header that says who asks came more than once. Node keeps the first, a proxy may have looked at the last:
