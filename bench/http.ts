@@ -99,8 +99,8 @@ export const closedLoop = async (options: {
   const { count, load } = collector()
   let n = 0
   await Promise.all(
-    connections.map(async ({ ask }) => {
-      while (performance.now() < until) {
+    connections.map(async ({ socket, ask }) => {
+      while (performance.now() < until && !socket.destroyed) {
         const since = performance.now()
         count(await ask(options.request(n++)).catch(() => 0), since)
       }
