@@ -22,6 +22,8 @@ interface World {
   redis: string | undefined | null
   sql: StampedBoard | "away"
   reads: number
+  /** Reads and writes that failed because Redis was away. */
+  refusals: number
   selects: number
   renewals: number
   readonly writes: Array<BoardWrite>
@@ -35,6 +37,7 @@ const withWorld = <A, E>(
     redis: undefined,
     sql: stamped(1),
     reads: 0,
+    refusals: 0,
     selects: 0,
     renewals: 0,
     writes: [],
@@ -44,6 +47,7 @@ const withWorld = <A, E>(
     Layer.mock(Redis)({
       readBoard: Effect.suspend(() => {
         world.reads++
+        if (world.redis === null) world.refusals++
         return world.redis === null
           ? Effect.fail(new RedisFailure({ operation: "readBoard", cause: new Error("away") }))
           : Effect.delay(Effect.succeed(Option.fromUndefinedOr(world.redis)), "10 millis")
@@ -57,6 +61,7 @@ const withWorld = <A, E>(
       writeBoard: (board) =>
         Effect.suspend(() => {
           if (world.redis === null) {
+            world.refusals++
             return Effect.fail(new RedisFailure({ operation: "writeBoard", cause: new Error("away") }))
           }
           world.writes.push(board)
@@ -188,6 +193,36 @@ describe("Board.current", () => {
         world.redis = JSON.stringify(stamped(7))
         yield* TestClock.adjust("2 seconds")
         assert.strictEqual((yield* read(board)).etag, '"epoch-7"')
+      }),
+    ),
+  )
+
+  it.effect("leaves Redis alone after three failures in a row, in every outage anew", () =>
+    withWorld({}, (board, world) =>
+      Effect.gen(function* () {
+        for (const outage of [1, 2]) {
+          world.redis = JSON.stringify(stamped(outage))
+          yield* TestClock.adjust("2 seconds")
+          yield* read(board)
+          world.redis = null
+          world.refusals = 0
+          for (let n = 0; n < 20; n++) yield* board.current
+          assert.strictEqual(world.refusals, 3, `outage ${outage}`)
+        }
+      }),
+    ),
+  )
+
+  it.effect("asks Redis on after failures that were not in a row", () =>
+    withWorld({}, (board, world) =>
+      Effect.gen(function* () {
+        for (let n = 1; n <= 10; n++) {
+          world.redis = null
+          yield* board.current
+          world.redis = JSON.stringify(stamped(n))
+          assert.strictEqual((yield* read(board)).etag, `"epoch-${n}"`)
+        }
+        assert.strictEqual(world.reads, 20)
       }),
     ),
   )
