@@ -53,8 +53,8 @@ const underLoad = (side: Side) =>
 /**
  * The hot statements with many players against the same with few: two databases of one cluster in a temporary folder, which
  * is gone afterwards, in turns. `--small` (10 thousand) and `--large` (10 million) players, `--active` (100 thousand) of them
- * for the commit, `--rounds` (7), `--system` measures the whole system on both instead, `--minute` also updates each for a minute, `--plans <file>` also writes the plans,
- * `--set name=value` is a setting of the server.
+ * for the commit, `--rounds` (7), `--minute` also updates each for a minute, `--plans <file>` also writes the plans,
+ * `--set name=value` is a setting of the server. `--system` measures the whole system on both instead.
  * Ten million: about 10 minutes and 22 GB. Linux.
  */
 export const main = (args: ReadonlyArray<string>) =>
