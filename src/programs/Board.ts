@@ -146,17 +146,21 @@ const make = Effect.gen(function* () {
     }),
   )
 
-  const fromRedis = Effect.gen(function* () {
-    const text = yield* well ? readWell : readGuarded
-    if (Option.isNone(text)) return Option.none()
-    if (last?.text === text.value) return Option.some(last.board)
-    const update = yield* decodeBoard(text.value)
+  /** Takes a text that Redis holds: what is shown from now on, none when it is no board. */
+  const take = Effect.fnUntraced(function* (text: string) {
+    const update = yield* decodeBoard(text)
     if (Option.isNone(update)) return Option.none()
     // An emptied Redis takes a board that was selected before the one it lost: the next tick replaces it.
     if (last !== undefined && isOlder(update.value, last.board.update)) return Option.some(last.board)
-    last = { text: text.value, board: show(update.value, boardEmail) }
+    last = { text, board: show(update.value, boardEmail) }
     return Option.some(last.board)
-  }).pipe(
+  })
+
+  const fromRedis = Effect.suspend(() => (well ? readWell : readGuarded)).pipe(
+    Effect.flatMap((text) => {
+      if (Option.isNone(text)) return Effect.succeedNone
+      return last?.text === text.value ? Effect.succeed(Option.some(last.board)) : take(text.value)
+    }),
     Effect.catch((error) =>
       Effect.as(unlessOpen("The board could not be read from Redis", error), Option.none()),
     ),
@@ -171,16 +175,12 @@ const make = Effect.gen(function* () {
     return last.board
   })
 
+  const countFromRedis = Metric.update(readsFromRedis, 1)
+  const countFromSql = Metric.update(readsFromSql, 1)
   const current = yield* shared(
-    Effect.gen(function* () {
-      const cached = yield* fromRedis
-      if (Option.isSome(cached)) {
-        yield* Metric.update(readsFromRedis, 1)
-        return cached.value
-      }
-      yield* Metric.update(readsFromSql, 1)
-      return yield* fromSql
-    }),
+    Effect.flatMap(fromRedis, (cached) =>
+      Option.isSome(cached) ? Effect.as(countFromRedis, cached.value) : Effect.andThen(countFromSql, fromSql),
+    ),
   )
 
   // Without PostgreSQL nothing changes, so what Redis has is still the truth. What this process selected last may be

@@ -126,9 +126,10 @@ export class Listener extends Context.Service<
   )
 }
 
-/** A body, even of a GET, has to be read or cut off: that is the application's. */
+/** Nothing about it may have to be refused, and no body, which even a GET may have, be read or cut off. */
 const isPlainRead = ({ method, headers }: IncomingMessage) =>
   (method === "GET" || method === "HEAD") &&
+  headers.host !== undefined &&
   headers["content-length"] === undefined &&
   headers["transfer-encoding"] === undefined
 
@@ -147,24 +148,33 @@ const serve = Effect.fnUntraced(function* (
   const handle = yield* NodeHttpServer.makeHandler(options.app, { scope: requests })
 
   const fork = Effect.runForkWith(context)
-  const rounds = new Map(
-    Array.from(options.rounds ?? [], ([path, round]) => [
-      path,
-      makeRounds(round, handle, (effect) => Fiber.runIn(fork(effect), requests)),
-    ]),
-  )
-  const handlerOf = (request: IncomingMessage) =>
-    (isPlainRead(request) ? rounds.get(pathOf(request.url)) : undefined) ?? handle
-
-  const clientOf = makeClientReader(settings.trustedProxyHops, () =>
+  const clients = makeClientReader(settings.trustedProxyHops, () =>
     fork(
       Effect.logWarning(
         "A forwarding header was ignored: set TRUSTED_PROXY_HOPS if a proxy of yours is in front",
       ),
     ),
   )
-
   const measure = makeMeasure(options.routeOf, context)
+
+  const toApplication = (request: IncomingMessage, response: ListenerAnswer) => {
+    measure.whenClosed(response)
+    request.headers[CLIENT_ADDRESS] = clients.addressOf(request)
+    if (hasSeveralAuthorizations(request)) delete request.headers.authorization
+    if (admit(request, response)) handle(request, response)
+  }
+  const rounds = new Map(
+    Array.from(options.rounds ?? [], ([path, round]) => [
+      path,
+      makeRounds({
+        round,
+        measure,
+        leave: toApplication,
+        fork: (effect) => Fiber.runIn(fork(effect), requests),
+      }),
+    ]),
+  )
+
   const server = createServer({
     ServerResponse: ListenerAnswer,
     maxHeaderSize: MAX_HEADER_BYTES,
@@ -179,26 +189,25 @@ const serve = Effect.fnUntraced(function* (
   })
   let standing = STANDING
   const prepare = (request: IncomingMessage, response: ListenerAnswer) => {
-    measure(response)
-    const client = clientOf(request)
-    request.headers[CLIENT_ADDRESS] = client.address
-    if (hasSeveralAuthorizations(request)) delete request.headers.authorization
-    response.standing = client.secure ? standing.secure : standing.plain
+    measure.arrived(response)
+    response.standing = clients.isSecure(request) ? standing.secure : standing.plain
     response.requestId = nameRequest(request)
   }
   server.on("request", (request, response) => {
     prepare(request, response)
-    if (admit(request, response)) handlerOf(request)(request, response)
+    const answer = (isPlainRead(request) ? rounds.get(pathOf(request.url)) : undefined) ?? toApplication
+    answer(request, response)
   })
   server.on("checkExpectation", (request, response) => {
     prepare(request, response)
+    measure.whenClosed(response)
     if (admit(request, response)) refuse(response, 417, "Expectation Failed")
   })
   server.on("clientError", refuseMalformed)
   const { upgrade } = options
   if (upgrade !== undefined) {
     server.on("upgrade", (request, socket, head) => {
-      const refusal = upgrade(request, socket, head, clientOf(request).address)
+      const refusal = upgrade(request, socket, head, clients.addressOf(request))
       if (refusal !== undefined) endRaw(socket, refusal.status, refusal.title, refusal.headers)
     })
   }

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from "node:http"
 import { isIP } from "node:net"
 
-/** Who is on the other end of a connection. */
-export interface Client {
+/** Tells who is on the other end of a connection. */
+export interface ClientReader {
   /** What limits are counted by: an IPv4 address, or the /64 network of an IPv6 one, which one subscriber has whole. */
-  readonly address: string
-  /** The client's own connection was TLS, as a trusted proxy says. */
-  readonly secure: boolean
+  readonly addressOf: (request: IncomingMessage) => string
+  /** Whether the client's own connection was TLS, as a trusted proxy says. */
+  readonly isSecure: (request: IncomingMessage) => boolean
 }
 
 const FORWARDED_FOR = "x-forwarded-for"
@@ -33,32 +33,42 @@ const networkOf = (address: string): string => {
   return `${first.map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`
 }
 
-/**
- * Reads the client of a request behind `hops` proxies of our own, each of which appends the address it sees to
- * `X-Forwarded-For`: the entry that many places from the right was written by one of them, everything left of it by
- * anybody. With 0 no header is believed, and `onUnexpected` hears once of the first that came.
- */
-export const makeClientReader = (hops: number, onUnexpected: () => void) => {
+/** No header is believed; `onUnexpected` hears once of the first that came. */
+const makeDirectReader = (onUnexpected: () => void): ClientReader => {
   let warned = false
-  return (request: IncomingMessage): Client => {
-    const peer = request.socket.remoteAddress ?? ""
-    if (hops === 0) {
+  return {
+    addressOf: (request) => {
       if (!warned && FORWARDING.some((name) => request.headers[name] !== undefined)) {
         warned = true
         onUnexpected()
       }
-      return { address: networkOf(peer), secure: false }
-    }
-    const entries = textOf(request.headers[FORWARDED_FOR])
-      .split(",")
-      .map((entry) => withoutPort(entry.trim()))
-    const claimed = entries.at(-hops) ?? entries[0] ?? ""
-    const protocols = textOf(request.headers["x-forwarded-proto"]).split(",")
-    const protocol = protocols.at(-hops) ?? protocols[0]
-    return {
-      address: networkOf(isIP(claimed) === 0 ? peer : claimed),
-      secure: protocol?.trim().toLowerCase() === "https",
-    }
+      return networkOf(request.socket.remoteAddress ?? "")
+    },
+    isSecure: () => false,
+  }
+}
+
+/**
+ * Reads the client of a request behind `hops` proxies of our own, each of which appends the address it sees to
+ * `X-Forwarded-For`: the entry that many places from the right was written by one of them, everything left of it by
+ * anybody. With 0 no header is believed, and `onUnexpected` hears once of the first that came with a request whose
+ * address was asked for.
+ */
+export const makeClientReader = (hops: number, onUnexpected: () => void): ClientReader => {
+  if (hops === 0) return makeDirectReader(onUnexpected)
+  return {
+    addressOf: (request) => {
+      const entries = textOf(request.headers[FORWARDED_FOR])
+        .split(",")
+        .map((entry) => withoutPort(entry.trim()))
+      const claimed = entries.at(-hops) ?? entries[0] ?? ""
+      return networkOf(isIP(claimed) === 0 ? (request.socket.remoteAddress ?? "") : claimed)
+    },
+    isSecure: (request) => {
+      const protocols = textOf(request.headers["x-forwarded-proto"]).split(",")
+      const protocol = protocols.at(-hops) ?? protocols[0]
+      return protocol?.trim().toLowerCase() === "https"
+    },
   }
 }
 

@@ -32,20 +32,42 @@ const keepHandle = (method: string, route: string, status: number) => {
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
-/** Measures every answer it is given, from now until it is over. */
-export const makeMeasure = (routeOf: RouteOf, context: Context.Context<never>) => {
+/** Counts answers with the time they took, each by one of `now` and `whenClosed`. */
+export interface Measure {
+  /** The headers of its request are there. */
+  readonly arrived: (response: ListenerAnswer) => void
+  /** These, all of one path, are over. */
+  readonly now: (responses: ReadonlyArray<ListenerAnswer>) => void
+  /** Counts this one when it is over. */
+  readonly whenClosed: (response: ListenerAnswer) => void
+}
+
+export const makeMeasure = (routeOf: RouteOf, context: Context.Context<never>): Measure => {
   const clock = Context.get(context, Clock.Clock)
-  // One function for all answers: an answer of less than 20 µs feels a closure of its own.
-  const onClose = function (this: ListenerAnswer) {
-    const { method: given, url } = this.req
-    const method = given !== undefined && METHODS.has(given) ? given : "other"
-    const seconds = Number(clock.monotonicTimeNanosUnsafe() - this.arrivedAt) / 1e9
+  const methodOf = ({ req: { method } }: ListenerAnswer) =>
+    method !== undefined && METHODS.has(method) ? method : "other"
+  const routeOfAnswer = (response: ListenerAnswer) => routeOf(methodOf(response), pathOf(response.req.url))
+  const count = (response: ListenerAnswer, route: string, isWhole: boolean, overAt: bigint) => {
+    const seconds = Number(overAt - response.arrivedAt) / 1e9
     // 499: the client left before it had its answer.
-    const status = this.writableFinished ? this.statusCode : 499
-    handleFor(method, routeOf(method, pathOf(url)), status).updateUnsafe(seconds, context)
+    const status = isWhole ? response.statusCode : 499
+    handleFor(methodOf(response), route, status).updateUnsafe(seconds, context)
   }
-  return (response: ListenerAnswer) => {
-    response.arrivedAt = clock.monotonicTimeNanosUnsafe()
-    response.on("close", onClose)
+  const onClose = function (this: ListenerAnswer) {
+    count(this, routeOfAnswer(this), this.writableFinished, clock.monotonicTimeNanosUnsafe())
+  }
+  return {
+    arrived: (response) => {
+      response.arrivedAt = clock.monotonicTimeNanosUnsafe()
+    },
+    now: (responses) => {
+      const [first] = responses
+      if (first === undefined) return
+      const route = routeOfAnswer(first)
+      const overAt = clock.monotonicTimeNanosUnsafe()
+      for (const response of responses) count(response, route, response.writableEnded, overAt)
+    },
+    // One function for all answers: many are open at once.
+    whenClosed: (response) => response.on("close", onClose),
   }
 }

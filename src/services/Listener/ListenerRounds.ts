@@ -1,6 +1,9 @@
 import * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
-import type { IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingMessage, OutgoingHttpHeader } from "node:http"
+import type { ListenerAnswer } from "./ListenerAnswer.ts"
+import { flatten, type HeaderList } from "./ListenerHeaders.ts"
+import type { Measure } from "./ListenerMeasure.ts"
 
 /** What an answer may depend on: the headers of its request, names in lower case. */
 export interface Asked {
@@ -15,35 +18,52 @@ export type Round = (
   asked: ReadonlyArray<Asked>,
 ) => Effect.Effect<(asked: Asked) => HttpServerResponse.HttpServerResponse>
 
-type Handle = (request: IncomingMessage, response: ServerResponse) => void
+type Handle = (request: IncomingMessage, response: ListenerAnswer) => void
 
-/** Answers requests in rounds, without a fiber for each. What a broken round leaves is for `handle` to explain. */
-export const makeRounds = (
-  round: Round,
-  handle: Handle,
-  fork: (effect: Effect.Effect<void>) => void,
-): Handle => {
+/** Answers requests in rounds, without a fiber for each. What a broken round leaves is for `leave` to explain. */
+export const makeRounds = ({
+  round,
+  measure,
+  leave,
+  fork,
+}: {
+  readonly round: Round
+  readonly measure: Measure
+  readonly leave: Handle
+  readonly fork: (effect: Effect.Effect<void>) => void
+}): Handle => {
   let requests: Array<IncomingMessage> = []
-  let responses: Array<ServerResponse> = []
-  const settle = (answer: (response: ServerResponse) => void) => {
+  let responses: Array<ListenerAnswer> = []
+  const end = () => {
     const waiting = responses
     requests = []
     responses = []
-    waiting.forEach(answer)
+    return waiting
   }
-  const leave = (response: ServerResponse) => handle(response.req, response)
+  const flat = makeFlat()
+  /** Answers one; true when it is over, false when somebody else sees to its end. */
+  const settle = (
+    response: ListenerAnswer,
+    answer: (asked: Asked) => HttpServerResponse.HttpServerResponse,
+  ) => {
+    if (response.destroyed) return true
+    try {
+      send(response, answer(response.req), flat)
+    } catch {
+      // Such as a header that Node refuses: the application meets it again, and logs it.
+      leave(response.req, response)
+      return false
+    }
+    if (response.writableLength === 0) return true
+    measure.whenClosed(response)
+    return false
+  }
   const run = Effect.suspend(() =>
     Effect.matchCause(round(requests), {
-      onSuccess: (answer) =>
-        settle((response) => {
-          try {
-            send(response, answer(response.req))
-          } catch {
-            // Such as a header that Node refuses: the application meets it again, and logs it.
-            leave(response)
-          }
-        }),
-      onFailure: () => settle(leave),
+      onSuccess: (answer) => measure.now(end().filter((response) => settle(response, answer))),
+      onFailure: () => {
+        for (const response of end()) leave(response.req, response)
+      },
     }),
   )
   return (request, response) => {
@@ -53,10 +73,28 @@ export const makeRounds = (
   }
 }
 
-const send = (response: ServerResponse, { status, headers, body }: HttpServerResponse.HttpServerResponse) => {
-  if (response.destroyed) return
-  response.writeHead(status, headers)
+const send = (response: ListenerAnswer, answer: HttpServerResponse.HttpServerResponse, flat: Flat) => {
+  const { status, body } = answer
+  response.writeFlatHead(status, flat(answer, response.standing))
   // Text leaves in one write with the headers.
   if (body._tag === "Uint8Array") response.end(body.text ?? body.body)
   else response.end()
+}
+
+type Flat = (
+  answer: HttpServerResponse.HttpServerResponse,
+  standing: HeaderList,
+) => ReadonlyArray<OutgoingHttpHeader>
+
+/** Flattens an answer's headers once for all who get the same one in turn. */
+const makeFlat = (): Flat => {
+  let last: Parameters<Flat> | undefined
+  let flat: ReturnType<Flat> = []
+  return (answer, standing) => {
+    if (last?.[0] !== answer || last[1] !== standing) {
+      last = [answer, standing]
+      flat = flatten(answer.headers, standing)
+    }
+    return flat
+  }
 }

@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import { connect, type Socket } from "node:net"
 import { Listener } from "../../../../src/services/Listener/Listener.ts"
 import type { Asked, Round } from "../../../../src/services/Listener/ListenerRounds.ts"
 import { exchange, request, until } from "../../../fixtures.ts"
@@ -13,14 +14,14 @@ import { exchange, request, until } from "../../../fixtures.ts"
 const services = Listener.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({}))))
 
 /** An application whose every answer says that it came from there, and one path answered in rounds. */
-const serve = (round: Round) =>
+const serve = (round: Round, path = "/round") =>
   Effect.flatMap(Listener, (listener) =>
     listener.serve({
       host: "127.0.0.1",
       port: 0,
       app: Effect.succeed(HttpServerResponse.text("application")),
-      rounds: new Map([["/round", round]]),
-      routeOf: (_method, path) => path,
+      rounds: new Map([[path, round]]),
+      routeOf: (_method, asked) => asked,
     }),
   )
 
@@ -48,9 +49,19 @@ const waiting = (runs: ReadonlyArray<ReadonlyArray<Asked>>, count: number) =>
     (length) => length === count,
   )
 
-const abandoned = Effect.map(Metric.snapshot, (metrics) =>
-  metrics.filter(({ attributes }) => attributes?.["route"] === "/round" && attributes["status"] === "499"),
-)
+/** How many answers were counted so far, by their status. */
+const counted = (route: string) =>
+  Effect.map(
+    Metric.snapshot,
+    (metrics) =>
+      new Map(
+        metrics.flatMap(({ type, attributes, state }) =>
+          type === "Histogram" && attributes?.["route"] === route
+            ? [[attributes["status"], state.count]]
+            : [],
+        ),
+      ),
+  )
 
 it.layer(services, { excludeTestServices: true })("Listener, in rounds", (it) => {
   it.effect("answers all that arrive while a round runs by that run, and the next by the next", () =>
@@ -73,13 +84,41 @@ it.layer(services, { excludeTestServices: true })("Listener, in rounds", (it) =>
     Effect.gen(function* () {
       const { gate, runs, round } = yield* held
       const { port } = yield* serve(round)
+      const before = (yield* counted("/round")).get("200") ?? 0
       const leaving = yield* Effect.forkChild(ask(port, "gone"))
       const staying = yield* Effect.forkChild(ask(port, "here"))
       yield* waiting(runs, 2)
       yield* Fiber.interrupt(leaving)
-      yield* until("a 499", abandoned, (metrics) => metrics.length === 1)
+      // Turns of the event loop, in which the server hears of it.
+      yield* Effect.repeat(Effect.sleep("20 millis"), { times: 3 })
       yield* Deferred.succeed(gate, undefined)
       assert.strictEqual((yield* Fiber.join(staying)).body, "here of 2")
+      const counts = yield* until("two answers", counted("/round"), ({ size }) => size === 2)
+      assert.deepStrictEqual([counts.get("200"), counts.get("499")], [before + 1, 1])
+    }),
+  )
+
+  it.effect("counts an answer that the client is slow to read when it has left, or the client has", () =>
+    Effect.gen(function* () {
+      const LARGE = 32 * 1024 * 1024
+      const { port } = yield* serve(
+        () => Effect.succeed(() => HttpServerResponse.text("x".repeat(LARGE))),
+        "/slow",
+      )
+      const open = Effect.callback<Socket, Error>((resume) => {
+        const socket = connect({ host: "127.0.0.1", port }, () => {
+          socket.write("GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+          socket.once("readable", () => resume(Effect.succeed(socket)))
+        })
+        socket.on("error", (error) => resume(Effect.fail(error)))
+      })
+      const [reading, leaving] = yield* Effect.all([open, open])
+      yield* Effect.sleep("100 millis")
+      assert.strictEqual((yield* counted("/slow")).size, 0)
+      reading.resume()
+      yield* until("a 200", counted("/slow"), (counts) => counts.get("200") === 1)
+      leaving.destroy()
+      yield* until("a 499", counted("/slow"), (counts) => counts.get("499") === 1)
     }),
   )
 

@@ -14,10 +14,9 @@ const requestFrom = (address: string, headers: IncomingHttpHeaders = {}) => {
 }
 
 const addressBehind = (hops: number, forwarded: string | undefined, peer = "10.0.0.1") =>
-  makeClientReader(
-    hops,
-    () => undefined,
-  )(requestFrom(peer, forwarded === undefined ? {} : { "x-forwarded-for": forwarded })).address
+  makeClientReader(hops, () => undefined).addressOf(
+    requestFrom(peer, forwarded === undefined ? {} : { "x-forwarded-for": forwarded }),
+  )
 
 describe("the client's address", () => {
   const CASES: ReadonlyArray<readonly [title: string, hops: number, forwarded: string | undefined, string]> =
@@ -58,11 +57,11 @@ describe("the client's address", () => {
 describe("a forwarding header that is not believed", () => {
   it("is told of once", () => {
     let told = 0
-    const read = makeClientReader(0, () => told++)
-    read(requestFrom("10.0.0.1"))
+    const { addressOf } = makeClientReader(0, () => told++)
+    addressOf(requestFrom("10.0.0.1"))
     assert.strictEqual(told, 0)
     for (const name of ["x-forwarded-for", "forwarded", "x-real-ip"]) {
-      read(requestFrom("10.0.0.1", { [name]: "1.1.1.1" }))
+      addressOf(requestFrom("10.0.0.1", { [name]: "1.1.1.1" }))
     }
     assert.strictEqual(told, 1)
   })
@@ -71,8 +70,9 @@ describe("a forwarding header that is not believed", () => {
 describe("the client's connection", () => {
   it("is secure only when a trusted proxy says so", () => {
     const secure = (hops: number, protocol: string) =>
-      makeClientReader(hops, () => undefined)(requestFrom("10.0.0.1", { "x-forwarded-proto": protocol }))
-        .secure
+      makeClientReader(hops, () => undefined).isSecure(
+        requestFrom("10.0.0.1", { "x-forwarded-proto": protocol }),
+      )
     assert.isTrue(secure(1, "https"))
     assert.isFalse(secure(1, "http"))
     assert.isFalse(secure(1, "https, http"))
