@@ -186,6 +186,8 @@ const serve = Effect.fnUntraced(function* (
     shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
     // `admit` refuses what has no Host: Node's own refusal carries no request id.
     requireHostHeader: false,
+    // Nothing is read of a request that announces no body: it reads as an empty one at once, for much less.
+    optimizeEmptyRequests: true,
   })
   let standing = STANDING
   const prepare = (request: IncomingMessage, response: ListenerAnswer) => {
