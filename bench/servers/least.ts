@@ -21,7 +21,7 @@ const answer = async () => {
   waiting = []
   for (const response of answered) response.writeHead(200, head).end(board)
 }
-const server = createServer((_request, response) => {
+const server = createServer({ optimizeEmptyRequests: true }, (_request, response) => {
   waiting.push(response)
   if (waiting.length === 1) void answer()
 })
