@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Runtime from "effect/Runtime"
-import { ListenFailure } from "../services/Listener/Listener.ts"
+import { ListenFailure } from "../services/Listener/ListenerPort.ts"
 import { SqlFailure } from "../services/Sql/Sql.ts"
 
 /** Every variable that is missing or malformed, in one line. */

@@ -9,7 +9,7 @@ import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { createServer, type IncomingMessage, type Server } from "node:http"
+import { createServer, type IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { ListenerAnswer } from "./ListenerAnswer.ts"
 import { CLIENT_ADDRESS, makeClientReader } from "./ListenerClient.ts"
@@ -24,14 +24,8 @@ import {
 } from "./ListenerEdge.ts"
 import { hasSeveralAuthorizations, STANDING, STANDING_WHILE_LEAVING } from "./ListenerHeaders.ts"
 import { makeMeasure, type RouteOf } from "./ListenerMeasure.ts"
+import { close, type ListenFailure, listen } from "./ListenerPort.ts"
 import { makeRounds, type Round } from "./ListenerRounds.ts"
-
-/** The port could not be opened: taken, forbidden, or no such address on this machine. */
-export class ListenFailure extends Schema.TaggedError<ListenFailure>()("ListenFailure", {
-  host: Schema.String,
-  port: Schema.Int,
-  cause: Schema.Defect(),
-}) {}
 
 /** The number of a port to listen on: 0 = a free one, which the log names. */
 export const ListenPort = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
@@ -50,9 +44,6 @@ const CHECK_TIMEOUTS_EVERY_MILLIS = 1_000
 
 /** Longer than the 60 s after which common load balancers drop an idle connection, so that they close first. */
 const KEEP_ALIVE_TIMEOUT_MILLIS = 65_000
-
-/** A connection that was busy when the server closed is idle soon after; looked for this often. */
-const CLOSE_IDLE_EVERY = "50 millis"
 
 /** What becomes of a request to upgrade by the client of this address: taken over (undefined), or refused. */
 export type Upgrade = (
@@ -227,28 +218,3 @@ const serve = Effect.fnUntraced(function* (
     drain,
   }
 })
-
-const listen = (server: Server, host: string, port: number) =>
-  Effect.callback<void, ListenFailure>((resume) => {
-    const onError = (cause: Error) => resume(Effect.fail(new ListenFailure({ host, port, cause })))
-    server.once("error", onError)
-    server.listen({ host, port }, () => {
-      server.off("error", onError)
-      resume(Effect.void)
-    })
-  })
-
-const close = (server: Server, limit: Duration.Duration) => {
-  const closed = Effect.callback<void>((resume) => {
-    if (!server.listening) return resume(Effect.void)
-    server.close(() => resume(Effect.void))
-  })
-  const closeIdle = Effect.sync(() => server.closeIdleConnections()).pipe(
-    Effect.delay(CLOSE_IDLE_EVERY),
-    Effect.forever,
-  )
-  return Effect.raceFirst(closed, closeIdle).pipe(
-    Effect.timeoutOption(limit),
-    Effect.andThen(Effect.sync(() => server.closeAllConnections())),
-  )
-}
