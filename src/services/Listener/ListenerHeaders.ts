@@ -1,4 +1,4 @@
-import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders } from "node:http"
+import type { IncomingMessage } from "node:http"
 
 /**
  * On every answer, unless it brings its own: nothing is guessed about its type, no address is passed on, and where it
@@ -29,20 +29,6 @@ export const STANDING = standingWith({})
 
 /** The same while this process is leaving: clients move on by themselves. */
 export const STANDING_WHILE_LEAVING = standingWith({ connection: "close" })
-
-/** An answer's own headers, with the standing ones that it does not bring itself: names and values in turn. */
-export const flatten = (
-  own: OutgoingHttpHeaders,
-  standing: HeaderList,
-): ReadonlyArray<OutgoingHttpHeader> => {
-  const flat: Array<OutgoingHttpHeader> = []
-  for (const { name, value } of standing) if (own[name] === undefined) flat.push(name, value)
-  for (const name in own) {
-    const value = own[name]
-    if (value !== undefined) flat.push(name, value)
-  }
-  return flat
-}
 
 /**
  * Whether the header that says who asks came more than once. Node keeps the first, a proxy may have looked at the last:

@@ -1,8 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
-import type { IncomingMessage, OutgoingHttpHeader } from "node:http"
+import type { IncomingMessage } from "node:http"
 import type { ListenerAnswer } from "./ListenerAnswer.ts"
-import { flatten, type HeaderList } from "./ListenerHeaders.ts"
 import type { Measure } from "./ListenerMeasure.ts"
 
 /** What an answer may depend on: the headers of its request, names in lower case. */
@@ -40,7 +39,6 @@ export const makeRounds = ({
     responses = []
     return waiting
   }
-  const flat = makeFlat()
   /** Answers one; true when it is over, false when somebody else sees to its end. */
   const settle = (
     response: ListenerAnswer,
@@ -48,7 +46,7 @@ export const makeRounds = ({
   ) => {
     if (response.destroyed) return true
     try {
-      send(response, answer(response.req), flat)
+      send(response, answer(response.req))
     } catch {
       // Such as a header that Node refuses: the application meets it again, and logs it.
       leave(response.req, response)
@@ -73,28 +71,9 @@ export const makeRounds = ({
   }
 }
 
-const send = (response: ListenerAnswer, answer: HttpServerResponse.HttpServerResponse, flat: Flat) => {
-  const { status, body } = answer
-  response.writeFlatHead(status, flat(answer, response.standing))
+const send = (response: ListenerAnswer, { status, headers, body }: HttpServerResponse.HttpServerResponse) => {
+  response.writeHead(status, headers)
   // Text leaves in one write with the headers.
   if (body._tag === "Uint8Array") response.end(body.text ?? body.body)
   else response.end()
-}
-
-type Flat = (
-  answer: HttpServerResponse.HttpServerResponse,
-  standing: HeaderList,
-) => ReadonlyArray<OutgoingHttpHeader>
-
-/** Flattens an answer's headers once for all who get the same one in turn. */
-const makeFlat = (): Flat => {
-  let last: Parameters<Flat> | undefined
-  let flat: ReturnType<Flat> = []
-  return (answer, standing) => {
-    if (last?.[0] !== answer || last[1] !== standing) {
-      last = [answer, standing]
-      flat = flatten(answer.headers, standing)
-    }
-    return flat
-  }
 }
