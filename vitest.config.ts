@@ -5,7 +5,7 @@ const project = (name: string, testTimeout: number, options: object = {}) => ({
 })
 
 /** Of the projects that start engines. */
-const globalSetup = "test/engines/runFolder.ts"
+const globalSetup = "test/support/engines/runFolder.ts"
 
 export default defineConfig({
   test: {

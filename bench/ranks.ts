@@ -13,7 +13,7 @@ import { UserId } from "../src/domain/Score.ts"
 import { SqlLevels, wrongLevels } from "../src/services/Sql/SqlLevels.ts"
 import { pageStatement, selectStanding, standingStatement } from "../src/services/Sql/SqlRanks.ts"
 import { commitIncrements } from "../src/services/Sql/SqlStatements.ts"
-import * as Postgres from "../test/engines/Postgres.ts"
+import * as Postgres from "../test/support/engines/Postgres.ts"
 import { batchOf, everyTenMillis, forSeconds, latencies, SERVER, somebody, times, told } from "./players.ts"
 import { cpuOf, milliseconds, quantile, spread } from "./ranksStatistics.ts"
 

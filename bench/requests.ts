@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto"
-import * as FakeCognito from "../test/engines/FakeCognito.ts"
-import { mint } from "../test/engines/TokenIssuer.ts"
+import * as FakeCognito from "../test/support/engines/FakeCognito.ts"
+import { mint } from "../test/support/engines/TokenIssuer.ts"
 import type { IncrementRequest } from "./cells/increments.ts"
 
 /** An hour is more than any run. */

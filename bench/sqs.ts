@@ -14,7 +14,8 @@ import * as Layer from "effect/Layer"
 import { encodeIncrement } from "../src/domain/Messages.ts"
 import { UserId } from "../src/domain/Score.ts"
 import { Sqs } from "../src/services/Sqs/Sqs.ts"
-import { spawn } from "../test/engines/ChildProcess.ts"
+import * as SqsQueue from "../src/services/Sqs/SqsQueue.ts"
+import { spawn } from "../test/support/engines/ChildProcess.ts"
 import { compare, type Figures, inTurns } from "./figures.ts"
 
 /**
@@ -42,7 +43,7 @@ type Operations = Readonly<Record<"send" | "receive" | "delete", Effect.Effect<u
 const ours = Effect.fnUntraced(function* (env: Readonly<Record<string, string>>) {
   const sqs = Context.get(
     yield* Layer.build(
-      Sqs.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env)))),
+      SqsQueue.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env)))),
     ),
     Sqs,
   )

@@ -7,15 +7,15 @@ import * as References from "effect/References"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import { userInfo } from "node:os"
-import { moderation } from "./programs/ModerationCommands.ts"
-import { generate, ranks } from "./programs/RankCommands.ts"
-import { check, explain, teardown } from "./programs/Startup.ts"
-import { Sql } from "./services/Sql/Sql.ts"
+import { moderation } from "./programs/admin/ModerationCommands.ts"
+import { generate, ranks } from "./programs/admin/RankCommands.ts"
+import { check, explain, teardown } from "./programs/process/Startup.ts"
+import * as SqlPostgres from "./services/Sql/SqlPostgres.ts"
 import { SqlLevels } from "./services/Sql/SqlLevels.ts"
 
 /** Opened only by a command that runs: help needs no database. */
-const Players = Layer.unwrap(Effect.as(check([Sql.config]), Sql.layer))
-const Levels = Layer.unwrap(Effect.as(check([Sql.config]), SqlLevels.layer))
+const Players = Layer.unwrap(Effect.as(check([SqlPostgres.config]), SqlPostgres.layer))
+const Levels = Layer.unwrap(Effect.as(check([SqlPostgres.config]), SqlLevels.layer))
 
 const { hide, restore, correct, history } = moderation(userInfo().username)
 

@@ -1,26 +1,26 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Layer from "effect/Layer"
-import { Api, apiSettings } from "./programs/Api.ts"
-import { launch, teardown } from "./programs/Startup.ts"
-import { Cognito } from "./services/Cognito/Cognito.ts"
+import { ApiProcess, apiSettings } from "./programs/process/ApiProcess.ts"
+import { launch, teardown } from "./programs/process/Startup.ts"
+import * as CognitoUserPool from "./services/Cognito/CognitoUserPool.ts"
 import { Listener } from "./services/Listener/Listener.ts"
 import { ProcessMetrics } from "./services/ProcessMetrics.ts"
 import { Receipts } from "./services/Receipts.ts"
-import { Redis } from "./services/Redis/Redis.ts"
+import * as RedisServer from "./services/Redis/RedisServer.ts"
 import { SocketHub } from "./services/SocketHub/SocketHub.ts"
-import { Sql } from "./services/Sql/Sql.ts"
-import { Sqs } from "./services/Sqs/Sqs.ts"
+import * as SqlPostgres from "./services/Sql/SqlPostgres.ts"
+import * as SqsQueue from "./services/Sqs/SqsQueue.ts"
 import { Telemetry, telemetryConfig } from "./services/Telemetry.ts"
 
 /** In a container the API is reached from outside. */
 const HOST = "0.0.0.0"
 
 const Services = Layer.mergeAll(
-  Sql.layer,
-  Redis.layer,
-  Sqs.layer,
-  Cognito.layer,
+  SqlPostgres.layer,
+  RedisServer.layer,
+  SqsQueue.layer,
+  CognitoUserPool.layer,
   Receipts.layer,
   SocketHub.layer,
   Listener.layer,
@@ -29,15 +29,15 @@ const Services = Layer.mergeAll(
 )
 
 launch({
-  app: Api(HOST).pipe(Layer.provide(Services)),
+  app: ApiProcess(HOST).pipe(Layer.provide(Services)),
   telemetry: Telemetry,
   settings: [
     telemetryConfig,
     ...apiSettings(HOST),
-    Sql.config,
-    Redis.config,
-    Sqs.config,
-    Cognito.config,
+    SqlPostgres.config,
+    RedisServer.config,
+    SqsQueue.config,
+    CognitoUserPool.config,
     Receipts.config,
   ],
 }).pipe(NodeRuntime.runMain({ disableErrorReporting: true, teardown }))

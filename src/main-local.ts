@@ -3,19 +3,19 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Api, apiSettings } from "./programs/Api.ts"
-import { DEMO_USERS, Greeting } from "./programs/Greeting.ts"
-import { launch, teardown } from "./programs/Startup.ts"
-import { WorkerPrograms } from "./programs/WorkerProcess.ts"
-import { Cognito } from "./services/Cognito/Cognito.ts"
+import { ApiProcess, apiSettings } from "./programs/process/ApiProcess.ts"
+import { DEMO_USERS, Greeting } from "./programs/process/Greeting.ts"
+import { launch, teardown } from "./programs/process/Startup.ts"
+import { WorkerPrograms } from "./programs/process/WorkerProcess.ts"
+import * as CognitoLocal from "./services/Cognito/CognitoLocal.ts"
 import { EmbeddedPostgres } from "./services/EmbeddedPostgres/EmbeddedPostgres.ts"
 import { Listener } from "./services/Listener/Listener.ts"
 import { ProcessMetrics } from "./services/ProcessMetrics.ts"
 import { Receipts } from "./services/Receipts.ts"
-import { Redis } from "./services/Redis/Redis.ts"
+import * as RedisMemory from "./services/Redis/RedisMemory.ts"
 import { SocketHub } from "./services/SocketHub/SocketHub.ts"
-import { Sql } from "./services/Sql/Sql.ts"
-import { Sqs } from "./services/Sqs/Sqs.ts"
+import * as SqlPostgres from "./services/Sql/SqlPostgres.ts"
+import * as SqsMemory from "./services/Sqs/SqsMemory.ts"
 import { Telemetry, telemetryConfig } from "./services/Telemetry.ts"
 
 /** On a laptop nobody else is let in. */
@@ -26,14 +26,14 @@ const DATA = ".data"
 
 const Database = Layer.unwrap(
   Effect.map(EmbeddedPostgres, ({ url }) =>
-    Layer.merge(Sql.layerFrom(url), PgClient.layer({ url, maxConnections: 2 })),
+    Layer.merge(SqlPostgres.layerFrom(url), PgClient.layer({ url, maxConnections: 2 })),
   ),
 ).pipe(Layer.provide(EmbeddedPostgres.layer({ dataDir: `${DATA}/postgres` })))
 
 const Services = Layer.mergeAll(
-  Cognito.layerLocal({ dataDir: DATA, users: DEMO_USERS }),
-  Redis.layerMemory,
-  Sqs.layerMemory,
+  CognitoLocal.layer({ dataDir: DATA, users: DEMO_USERS }),
+  RedisMemory.layer,
+  SqsMemory.layer,
   Receipts.layer,
   SocketHub.layer,
   Listener.layer,
@@ -42,7 +42,9 @@ const Services = Layer.mergeAll(
 ).pipe(Layer.provideMerge(Database))
 
 launch({
-  app: Layer.merge(Greeting.pipe(Layer.provide(Api(HOST))), WorkerPrograms).pipe(Layer.provide(Services)),
+  app: Layer.merge(Greeting.pipe(Layer.provide(ApiProcess(HOST))), WorkerPrograms).pipe(
+    Layer.provide(Services),
+  ),
   telemetry: Telemetry,
   settings: [telemetryConfig, ...apiSettings(HOST), Receipts.config],
 }).pipe(NodeRuntime.runMain({ disableErrorReporting: true, teardown }))

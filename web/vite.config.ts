@@ -15,7 +15,7 @@ const CODINGS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
   gzip: (bytes) => gzipSync(bytes, { level: 9 }),
 }
 
-/** Puts every text of the build a second time, compressed, under its name into a folder per coding: see `src/programs/Page.ts`. */
+/** Puts every text of the build a second time, compressed, under its name into a folder per coding: see `src/programs/http/Page.ts`. */
 const precompress = (): Plugin => {
   let folder = ""
   return {

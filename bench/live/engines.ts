@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { Redis } from "ioredis"
-import { spawn } from "../../test/engines/ChildProcess.ts"
-import * as FakeCognito from "../../test/engines/FakeCognito.ts"
-import * as Postgres from "../../test/engines/Postgres.ts"
-import { startRedisServer } from "../../test/engines/RedisServer.ts"
+import { spawn } from "../../test/support/engines/ChildProcess.ts"
+import * as FakeCognito from "../../test/support/engines/FakeCognito.ts"
+import * as Postgres from "../../test/support/engines/Postgres.ts"
+import { startRedisServer } from "../../test/support/engines/RedisServer.ts"
 
 const root = new URL("../..", import.meta.url).pathname
 

@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import type { ChildProcess } from "../../test/engines/ChildProcess.ts"
+import type { ChildProcess } from "../../test/support/engines/ChildProcess.ts"
 import { pause, residentBytes } from "./process.ts"
 
 /** What gc.ts tells, in bytes: `heapTotal` is what V8 keeps for its heap, `external` contains `arrayBuffers`. */

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Redis } from "ioredis"
-import type { ChildProcess } from "../../test/engines/ChildProcess.ts"
+import type { ChildProcess } from "../../test/support/engines/ChildProcess.ts"
 import { topScore } from "./board.ts"
 import { settled } from "./held.ts"
 import { publish as publishBoard, readDuring } from "./load.ts"

@@ -1,4 +1,4 @@
-import type { ChildProcess } from "../../test/engines/ChildProcess.ts"
+import type { ChildProcess } from "../../test/support/engines/ChildProcess.ts"
 import { settled } from "./held.ts"
 import { type Connection, connectionsOf } from "./network.ts"
 import { descriptors } from "./process.ts"

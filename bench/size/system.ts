@@ -1,6 +1,6 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as FakeCognito from "../../test/engines/FakeCognito.ts"
+import * as FakeCognito from "../../test/support/engines/FakeCognito.ts"
 import { throughput } from "../cells/increments.ts"
 import { compare, cpuMicros, type Figures, inTurns } from "../figures.ts"
 import { playerAt, somebody } from "../players.ts"

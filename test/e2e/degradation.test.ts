@@ -1,11 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { request, until } from "../fixtures.ts"
-import { json } from "../engines/FakeCognito.ts"
+import { request, until } from "../support/fixtures.ts"
+import { json } from "../support/engines/FakeCognito.ts"
 import { type Dependency, PROCESSES } from "../faults/Plan.ts"
 import { System } from "../faults/System.ts"
-import * as Truth from "../faults/Truth.ts"
+import * as Truth from "../support/invariants/Truth.ts"
 import { watch } from "../faults/Watcher.ts"
 
 /** One line of the table in the design: what each route answers while a dependency is away. */

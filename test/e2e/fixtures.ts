@@ -8,12 +8,12 @@ import * as Schema from "effect/Schema"
 import { execFile } from "node:child_process"
 import { join } from "node:path"
 import { Redis as RedisClient } from "ioredis"
-import { type ChildProcess, spawn } from "../engines/ChildProcess.ts"
-import * as CognitoServer from "../engines/CognitoServer.ts"
-import * as Postgres from "../engines/Postgres.ts"
-import { type RedisServer, startRedisServer } from "../engines/RedisServer.ts"
-import { type SqsServer, startSqsServer } from "../engines/SqsServer.ts"
-import { request, until } from "../fixtures.ts"
+import { type ChildProcess, spawn } from "../support/engines/ChildProcess.ts"
+import * as CognitoServer from "../support/engines/CognitoServer.ts"
+import * as Postgres from "../support/engines/Postgres.ts"
+import { type RedisEngine, startRedisServer } from "../support/engines/RedisServer.ts"
+import { type SqsServer, startSqsServer } from "../support/engines/SqsServer.ts"
+import { request, until } from "../support/fixtures.ts"
 
 export const ROOT = join(import.meta.dirname, "../..")
 
@@ -150,7 +150,7 @@ export class Engines extends Context.Service<
   Engines,
   {
     readonly postgres: Postgres.PostgresEngine
-    readonly redis: RedisServer
+    readonly redis: RedisEngine
     readonly sqs: SqsServer
     readonly cognito: CognitoServer.CognitoEngine
     readonly env: Environment

@@ -7,8 +7,8 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as TcpProxy from "../engines/TcpProxy.ts"
-import { openViewer, request, until } from "../fixtures.ts"
+import * as TcpProxy from "../support/engines/TcpProxy.ts"
+import { openViewer, request, until } from "../support/fixtures.ts"
 import { Engines, increment, signIn, startApi, startWorker, stopped } from "./fixtures.ts"
 
 layer(Engines.layer({ users: 2 }), { timeout: "60 seconds", excludeTestServices: true })(

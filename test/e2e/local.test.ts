@@ -3,9 +3,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { spawn } from "../engines/ChildProcess.ts"
-import { engineFolder } from "../engines/runFolder.ts"
-import { openViewer, request, until } from "../fixtures.ts"
+import { spawn } from "../support/engines/ChildProcess.ts"
+import { engineFolder } from "../support/engines/runFolder.ts"
+import { openViewer, request, until } from "../support/fixtures.ts"
 import { increment, ROOT, runToEnd, signIn } from "./fixtures.ts"
 
 /** Whether there is a process of this id. */

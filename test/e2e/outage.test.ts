@@ -2,8 +2,8 @@ import { assert, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as TcpProxy from "../engines/TcpProxy.ts"
-import { openViewer, request, until } from "../fixtures.ts"
+import * as TcpProxy from "../support/engines/TcpProxy.ts"
+import { openViewer, request, until } from "../support/fixtures.ts"
 import { Engines, increment, signIn, startApi, startWorker, stopped, untilReadiness } from "./fixtures.ts"
 
 /** The engines, each behind a network of its own that the test can break. */

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { createServer } from "node:net"
-import { freePort } from "../engines/freePort.ts"
-import * as Postgres from "../engines/Postgres.ts"
+import { freePort } from "../support/engines/freePort.ts"
+import * as Postgres from "../support/engines/Postgres.ts"
 import { type Environment, runToEnd } from "./fixtures.ts"
 
 const REQUIRED = {

@@ -10,8 +10,8 @@ import { assert, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { openViewer, request, until } from "../fixtures.ts"
-import type { SqsQueue } from "../engines/SqsServer.ts"
+import { openViewer, request, until } from "../support/fixtures.ts"
+import type { SqsQueue } from "../support/engines/SqsServer.ts"
 import {
   audit,
   Engines,

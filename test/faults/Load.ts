@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { Agent } from "node:http"
-import { request } from "../fixtures.ts"
+import { request } from "../support/fixtures.ts"
 import { makeRandom } from "./Plan.ts"
 
 /** Clients at work at one time. The first half of them raises the scores of the hot players only. */

@@ -2,8 +2,8 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { type ChildProcess, spawn } from "../engines/ChildProcess.ts"
-import { ROOT } from "../engines/embeddedPostgres.ts"
+import { type ChildProcess, spawn } from "../support/engines/ChildProcess.ts"
+import { ROOT } from "../support/engines/embeddedPostgres.ts"
 
 /** A line of a process's log. */
 export interface LogLine {

@@ -16,7 +16,7 @@ const argumentsAt = (text: string, start: number): string => {
 }
 
 /** Asks only whether a variable that another file read is set, by the name in that file's error. */
-const DESCRIBES_OTHERS = join("src", "programs", "Startup.ts")
+const DESCRIBES_OTHERS = join("src", "programs", "process", "Startup.ts")
 
 /** Everything that `src` reads: each constructor of `Config` takes the variable's name as its last argument. */
 const reads = globSync("src/**/*.ts", { cwd: root, exclude: [DESCRIBES_OTHERS] }).flatMap((path) => {

@@ -1,13 +1,29 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import type { UserId } from "../../domain/Score.ts"
-import { cognitoConfig, makeCognitoAws } from "./CognitoAws.ts"
-import type { CognitoFailure, LoginRejected, LoginThrottled, TokenRejected } from "./CognitoErrors.ts"
-import { type CognitoLocalOptions, makeCognitoLocal } from "./CognitoLocal.ts"
 
-export { CognitoFailure, LoginRejected, LoginThrottled, TokenRejected } from "./CognitoErrors.ts"
+/** The identity provider refused to work, or did not answer in time. `cause` is for the log only. */
+export class CognitoFailure extends Schema.TaggedError<CognitoFailure>()("CognitoFailure", {
+  operation: Schema.Literals(["start", "login", "verify", "profile", "refresh", "revoke", "check"]),
+  cause: Schema.Defect(),
+}) {}
+
+/** Unknown user, wrong password, or an account that cannot sign in with a password now. */
+export class LoginRejected extends Schema.TaggedError<LoginRejected>()("LoginRejected", {
+  /** Why, for the log and the metrics: the provider's name of the error or challenge, never an address. */
+  reason: Schema.String,
+}) {}
+
+/** The provider asks us to slow down. */
+export class LoginThrottled extends Schema.TaggedError<LoginThrottled>()("LoginThrottled", {}) {}
+
+/** The token is not one that this pool and client issued, or is no longer valid. */
+export class TokenRejected extends Schema.TaggedError<TokenRejected>()("TokenRejected", {
+  /** Why, for the log and the metrics: never the token or a part of it. */
+  reason: Schema.String,
+}) {}
 
 /** What a verified access token says. */
 export interface AccessTokenClaims {
@@ -78,19 +94,4 @@ export class Cognito extends Context.Service<
     /** Succeeds when the provider's keys can be had (from memory while they are fresh: a minute). */
     readonly check: Effect.Effect<void, CognitoFailure>
   }
->()("scoreboard/services/Cognito") {
-  /** What `layer` reads. */
-  static readonly config = cognitoConfig
-
-  /**
-   * A user pool of Amazon Cognito, or an emulator of it. Bad configuration fails; a provider that is away does not.
-   */
-  static readonly layer = Layer.effect(Cognito, makeCognitoAws)
-
-  /**
-   * An identity provider in this process: users in a table of their own, which it makes, and a signing key in a
-   * folder. Fails when one of the two cannot be had.
-   */
-  static readonly layerLocal = (options: CognitoLocalOptions) =>
-    Layer.effect(Cognito, makeCognitoLocal(options))
-}
+>()("scoreboard/services/Cognito") {}

@@ -1,13 +1,21 @@
 import { randomUUID } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Semaphore from "effect/Semaphore"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { UserId } from "../../domain/Score.ts"
-import type { Cognito, Renewal, Session } from "./Cognito.ts"
-import { CognitoFailure, LoginRejected, LoginThrottled, TokenRejected } from "./CognitoErrors.ts"
+import {
+  Cognito,
+  CognitoFailure,
+  LoginRejected,
+  LoginThrottled,
+  type Renewal,
+  type Session,
+  TokenRejected,
+} from "./Cognito.ts"
 import { loadLocalKey } from "./CognitoLocalKey.ts"
 import {
   closeLocalSession,
@@ -73,7 +81,7 @@ const guard =
  * Signs in against the table of local users and issues tokens that the verifier of Cognito's tokens accepts. An
  * e-mail has to be written as it was stored. Refresh tokens are opaque, hold for 30 days and do not rotate.
  */
-export const makeCognitoLocal = Effect.fnUntraced(function* (options: CognitoLocalOptions) {
+const make = Effect.fnUntraced(function* (options: CognitoLocalOptions) {
   const sql = yield* SqlClient.SqlClient
   const seeding = Effect.forEach(options.users ?? [], (user) => seedUser(sql, user), {
     concurrency: HASHERS,
@@ -152,3 +160,9 @@ export const makeCognitoLocal = Effect.fnUntraced(function* (options: CognitoLoc
   }
   return service
 })
+
+/**
+ * An identity provider in this process: users in a table of their own, which it makes, and a signing key in a
+ * folder. Fails when one of the two cannot be had.
+ */
+export const layer = (options: CognitoLocalOptions) => Layer.effect(Cognito, make(options))

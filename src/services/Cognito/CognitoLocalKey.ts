@@ -3,7 +3,7 @@ import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import * as Effect from "effect/Effect"
-import { CognitoFailure } from "./CognitoErrors.ts"
+import { CognitoFailure } from "./Cognito.ts"
 
 /** The signing key within the data folder: PKCS #8 PEM, readable by its owner only. */
 const KEY_FILE = "identity-key.pem"

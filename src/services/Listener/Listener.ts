@@ -21,7 +21,7 @@ import {
   pathOf,
   refuse,
   refuseMalformed,
-} from "./ListenerEdge.ts"
+} from "./ListenerGuards.ts"
 import { hasSeveralAuthorizations, STANDING, STANDING_WHILE_LEAVING } from "./ListenerHeaders.ts"
 import { makeMeasure, type RouteOf } from "./ListenerMeasure.ts"
 import { close, type ListenFailure, listen } from "./ListenerPort.ts"

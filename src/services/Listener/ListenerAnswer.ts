@@ -4,7 +4,7 @@ import {
   type OutgoingHttpHeaders,
   ServerResponse,
 } from "node:http"
-import { REQUEST_ID } from "./ListenerEdge.ts"
+import { REQUEST_ID } from "./ListenerGuards.ts"
 import type { HeaderList } from "./ListenerHeaders.ts"
 
 const NONE: HeaderList = []

@@ -2,7 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import type { ListenerAnswer } from "./ListenerAnswer.ts"
-import { pathOf } from "./ListenerEdge.ts"
+import { pathOf } from "./ListenerGuards.ts"
 
 /** The label of a request in the metrics: one of few, whatever is asked for. */
 export type RouteOf = (method: string, path: string) => string

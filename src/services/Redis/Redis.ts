@@ -1,16 +1,8 @@
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import { BOARD_KEY, BOARD_TTL_SECONDS } from "../../domain/Messages.ts"
-import { type Bucket, defineTake, runTake, type Taken } from "./RedisBucket.ts"
-import { describeRedisError, openConnection } from "./RedisConnection.ts"
-import { makeRedisMemory } from "./RedisMemory.ts"
-import { defineWriteBoard, runWriteBoard } from "./RedisScript.ts"
-import { subscribeBoard } from "./RedisSubscription.ts"
-import { redisConfig } from "./RedisUrl.ts"
 
 /** Redis refused, or did not answer in time. `cause` is for the log, never for a client. */
 export class RedisFailure extends Schema.TaggedError<RedisFailure>()("RedisFailure", {
@@ -32,26 +24,33 @@ export interface BoardWrite {
  */
 export type BoardWriteOutcome = "written" | "renewed" | "older"
 
+/** A token bucket: how fast it fills and how much it holds. */
+export interface Bucket {
+  /** What is limited. */
+  readonly kind: string
+  /** Who is: an id, an address, an e-mail; only a hash of it is kept. */
+  readonly who: string
+  /** How many it holds when it is full. */
+  readonly burst: number
+  /** How long it takes to win one back, in microseconds. */
+  readonly refillMicros: number
+}
+
+/** What became of one attempt. */
+export interface Taken {
+  readonly allowed: boolean
+  /** Attempts that would be allowed right now. */
+  readonly remaining: number
+  /** Until the next one is allowed, in milliseconds; 0 while some remain. */
+  readonly waitMillis: number
+}
+
 /** What a subscriber hears. */
 export type BoardNotification =
   /** The subscription stands (again): anything published before was missed, so read the key. */
   | { readonly _tag: "Subscribed" }
   /** The text that was published. */
   | { readonly _tag: "Published"; readonly json: string }
-
-/** One round trip; its failure says what happened and carries nothing that was sent. */
-const request = <A>(operation: RedisFailure["operation"], send: () => Promise<A>) =>
-  Effect.tryPromise({
-    try: send,
-    catch: (error) => new RedisFailure({ operation, cause: new Error(describeRedisError(error)) }),
-  })
-
-/** The same with a span, which is made also where none is collected: not for what is asked all the time. */
-const traced = <A>(operation: RedisFailure["operation"], send: () => Promise<A>) =>
-  Effect.withSpan(request(operation, send), `Redis.${operation}`, { kind: "client" })
-
-const isWrongType = (error: unknown): boolean =>
-  error instanceof Error && error.message.startsWith("WRONGTYPE")
 
 export class Redis extends Context.Service<
   Redis,
@@ -85,40 +84,4 @@ export class Redis extends Context.Service<
     /** Succeeds when Redis answers. */
     readonly ping: Effect.Effect<void, RedisFailure>
   }
->()("scoreboard/services/Redis") {
-  /** What `layer` reads. */
-  static readonly config = redisConfig
-
-  /**
-   * A Redis server at `REDIS_URL`. A bad or missing URL fails; a Redis that is away does not: every command
-   * fails until it is back, and the connections come back by themselves.
-   */
-  static readonly layer = Layer.effect(
-    Redis,
-    Effect.gen(function* () {
-      const url = yield* Redis.config.url
-      const [commands, subscriber] = yield* Effect.all(
-        [openConnection("commands", url), openConnection("subscriber", url)],
-        { concurrency: 2 },
-      )
-      defineWriteBoard(commands)
-      defineTake(commands)
-      return Redis.of({
-        readBoard: request("readBoard", () =>
-          commands.get(BOARD_KEY).catch((error: unknown) => {
-            if (isWrongType(error)) return null
-            throw error
-          }),
-        ).pipe(Effect.map(Option.fromNullOr)),
-        writeBoard: (board) => traced("writeBoard", () => runWriteBoard(commands, board)),
-        renewBoard: Effect.asVoid(traced("renewBoard", () => commands.expire(BOARD_KEY, BOARD_TTL_SECONDS))),
-        notifications: yield* subscribeBoard(subscriber),
-        take: (bucket) => request("take", () => runTake(commands, bucket)),
-        ping: Effect.asVoid(traced("ping", () => commands.ping())),
-      })
-    }),
-  )
-
-  /** Redis in this process: the same rules, for one process and for tests. */
-  static readonly layerMemory = Layer.sync(Redis, () => makeRedisMemory({ board: undefined }))
-}
+>()("scoreboard/services/Redis") {}

@@ -1,11 +1,12 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { BOARD_TTL_SECONDS } from "../../domain/Messages.ts"
 import { BoardStamp } from "../../domain/Score.ts"
 import { makeBuckets } from "./RedisBucket.ts"
-import type { BoardWrite, BoardWriteOutcome, Redis } from "./Redis.ts"
+import { type BoardWrite, type BoardWriteOutcome, Redis } from "./Redis.ts"
 import { makeRedisFanout } from "./RedisFanout.ts"
 
 /** What the memory of one Redis holds: the text under the board's key and when it expires, in ms since 1970. */
@@ -64,3 +65,6 @@ export const makeRedisMemory = (store: RedisMemoryStore): Redis["Service"] => {
     ping: Effect.void,
   }
 }
+
+/** Redis in this process: the same rules, for one process and for tests. */
+export const layer = Layer.sync(Redis, () => makeRedisMemory({ board: undefined }))

@@ -1,46 +1,17 @@
-import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
+import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Reactivity from "effect/reactivity/Reactivity"
 import type { RankPage } from "../../domain/Ranks.ts"
 import type { Board, UserId } from "../../domain/Score.ts"
-import {
-  correctScore,
-  type ExportCursor,
-  type ExportedEvent,
-  exportHistory,
-  findPlayers,
-  type FoundPlayer,
-  type Moderation,
-  setHidden,
-} from "./SqlModeration.ts"
-import { pruneRevoked, revokeToken } from "./SqlRevocation.ts"
-import {
-  type RankPageRequest,
-  selectPage,
-  selectStanding,
-  type StandingAnswer,
-  type StandingRequest,
-} from "./SqlRanks.ts"
-import {
-  commitIncrements,
-  deleteOutboxStatement,
-  type HistoryPage,
-  type HistoryRequest,
-  type IncrementRequest,
-  type IncrementRow,
-  leaseOutbox,
-  type OutboxRow,
-  selectBoard,
-  selectHistory,
+import type { ExportCursor, ExportedEvent, FoundPlayer, Moderation } from "./SqlModeration.ts"
+import type { RankPageRequest, StandingAnswer, StandingRequest } from "./SqlRanks.ts"
+import type {
+  HistoryPage,
+  HistoryRequest,
+  IncrementRequest,
+  IncrementRow,
+  OutboxRow,
 } from "./SqlStatements.ts"
-import { migrate } from "./SqlMigrations.ts"
-import { bounded, CALL_LIMIT_MILLIS, openPools } from "./SqlPools.ts"
-import { pruneKeys } from "./SqlPruning.ts"
-import { rolledBack } from "./SqlRolledBack.ts"
 
 export type {
   ExportCursor,
@@ -78,14 +49,6 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
   /** Present when the server said that it undid the statement, and why: see `RolledBack`. */
   rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock"])),
 }) {}
-
-const PostgresUrl = Schema.String.check(
-  Schema.makeFilter(
-    (text) =>
-      /^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? "") ||
-      "expected postgres[ql]://[user[:password]@]host[:port]/database",
-  ),
-)
 
 export class Sql extends Context.Service<
   Sql,
@@ -164,65 +127,4 @@ export class Sql extends Context.Service<
     /** Succeeds when PostgreSQL answers. */
     readonly ping: Effect.Effect<void, SqlFailure>
   }
->()("scoreboard/services/Sql") {
-  /** Applies what is missing of the schema, then serves. `url` names the primary of a PostgreSQL 15 or later. */
-  static readonly layerFrom = (url: Redacted.Redacted): Layer.Layer<Sql, SqlFailure> =>
-    Layer.effect(Sql, make(url)).pipe(Layer.provide(Reactivity.layer))
-
-  /** `DATABASE_URL`: postgresql://user:password@host:port/database, a primary. */
-  static readonly config = { url: Config.schema(Schema.Redacted(PostgresUrl), "DATABASE_URL") }
-
-  /** From `config`. */
-  static readonly layer = Layer.unwrap(
-    Effect.gen(function* () {
-      return Sql.layerFrom(yield* Sql.config.url)
-    }),
-  )
-}
-
-const make = Effect.fnUntraced(function* (url: Redacted.Redacted) {
-  const guard =
-    (operation: SqlFailure["operation"], limitMillis = CALL_LIMIT_MILLIS) =>
-    <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, SqlFailure> =>
-      Effect.mapError(bounded(call, Math.min(limitMillis, CALL_LIMIT_MILLIS)), (cause) => {
-        const undone = rolledBack(cause)
-        return new SqlFailure({ operation, cause, ...(undone === undefined ? {} : { rolledBack: undone }) })
-      })
-
-  // The driver dies of a connection that it loses while it rolls back.
-  yield* migrate(url).pipe(
-    Effect.catchDefect((defect) => Effect.fail(defect)),
-    Effect.mapError((cause) => new SqlFailure({ operation: "migrate", cause })),
-  )
-
-  const { commits, reads, outbox } = yield* openPools(url).pipe(
-    Effect.mapError((cause) => new SqlFailure({ operation: "ping", cause })),
-  )
-
-  return Sql.of({
-    increment: (batch, limitMillis) => guard("increment", limitMillis)(commitIncrements(commits, batch)),
-    top: (limit) => guard("top")(selectBoard(reads, limit)),
-    register: (userId, email) =>
-      guard("register")(reads`
-insert into users (id, email) values (${userId}, ${email})
-on conflict (id) do update set email = excluded.email where users.email <> excluded.email`).pipe(
-        Effect.asVoid,
-      ),
-    leaseOutbox: (options) => guard("leaseOutbox")(leaseOutbox(outbox, options)),
-    deleteOutbox: (ids) =>
-      ids.length === 0
-        ? Effect.void
-        : guard("deleteOutbox")(Effect.asVoid(deleteOutboxStatement(outbox, ids))),
-    pruneKeys: (limit) => guard("pruneKeys")(pruneKeys(reads, limit)),
-    history: (request) => guard("history")(selectHistory(reads, request)),
-    standing: (request) => guard("standing")(selectStanding(reads, request)),
-    page: (request) => guard("page")(selectPage(reads, request)),
-    revoke: (token) => guard("revoke")(revokeToken(reads, token)),
-    pruneRevoked: (limit) => guard("pruneRevoked")(pruneRevoked(reads, limit)),
-    findPlayers: (query) => guard("moderate")(findPlayers(reads, query)),
-    setHidden: (hidden, moderation) => guard("moderate")(setHidden(reads, hidden, moderation)),
-    correct: (amount, moderation) => guard("moderate")(correctScore(reads, amount, moderation)),
-    exportHistory: (options) => guard("export")(exportHistory(reads, options)),
-    ping: guard("ping")(reads`select 1`).pipe(Effect.asVoid),
-  })
-})
+>()("scoreboard/services/Sql") {}

@@ -7,8 +7,9 @@ import * as Schema from "effect/Schema"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { Count } from "../../domain/Score.ts"
-import { Sql, SqlFailure } from "./Sql.ts"
+import { SqlFailure } from "./Sql.ts"
 import { migrate } from "./SqlMigrations.ts"
+import * as SqlPostgres from "./SqlPostgres.ts"
 import { generatePlayers } from "./SqlSynthetic.ts"
 
 /** Level rows written by one transaction of a repair: about 20 ms, and one shard of 16 is taken meanwhile. */
@@ -80,7 +81,7 @@ export class SqlLevels extends Context.Service<
   /** From `DATABASE_URL`, as `Sql`. */
   static readonly layer = Layer.unwrap(
     Effect.gen(function* () {
-      return SqlLevels.layerFrom(yield* Sql.config.url)
+      return SqlLevels.layerFrom(yield* SqlPostgres.config.url)
     }),
   )
 }

@@ -2,9 +2,11 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
 import { MemoryQueue } from "./SqsMemoryQueue.ts"
 import type { GivenUp } from "./SqsMemoryQueue.ts"
-import type { OutgoingMessage, Sqs } from "./Sqs.ts"
+import { type OutgoingMessage, Sqs } from "./Sqs.ts"
+import { withBatchLimits } from "./SqsBatchLimits.ts"
 
 export interface MemoryQueueOptions {
   /** The most messages of one receive: 10, as in SQS. */
@@ -84,3 +86,13 @@ export const makeMemory = Effect.fnUntraced(function* (overrides: Partial<Memory
   }
   return { service, deadLetters: Effect.sync(() => deadLetters.slice()) }
 })
+
+/** A queue in this process, emptied with it, under the rules of SQS. */
+export const layerWith = (options: Partial<MemoryQueueOptions>) =>
+  Layer.effect(
+    Sqs,
+    Effect.map(makeMemory(options), (queue) => withBatchLimits(queue.service)),
+  )
+
+/** `layerWith` the defaults of `MemoryQueueOptions`. */
+export const layer = layerWith({})

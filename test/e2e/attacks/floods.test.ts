@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { refusal } from "../../engines/FakeCognito.ts"
-import { json } from "../../engines/FakeCognito.ts"
-import { exchange, openViewer } from "../../fixtures.ts"
+import { refusal } from "../../support/engines/FakeCognito.ts"
+import { json } from "../../support/engines/FakeCognito.ts"
+import { exchange, openViewer } from "../../support/fixtures.ts"
 import { ask, bearer, increment, post, tokenOf, World } from "./attackFixtures.ts"
 
 const OPTIONS = { timeout: "90 seconds", excludeTestServices: true } as const

@@ -2,9 +2,9 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { createHmac, randomBytes, sign } from "node:crypto"
-import { json, key } from "../../engines/FakeCognito.ts"
-import { makeIssuerKey, mint, mintWith } from "../../engines/TokenIssuer.ts"
-import { exchange, until } from "../../fixtures.ts"
+import { json, key } from "../../support/engines/FakeCognito.ts"
+import { makeIssuerKey, mint, mintWith } from "../../support/engines/TokenIssuer.ts"
+import { exchange, until } from "../../support/fixtures.ts"
 import { ask, bearer, increment, post, tokenOf, World } from "./attackFixtures.ts"
 
 const OPTIONS = { timeout: "90 seconds", excludeTestServices: true } as const

@@ -1,6 +1,6 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { type RequestOptions, request } from "../../fixtures.ts"
+import { type RequestOptions, request } from "../../support/fixtures.ts"
 import { Product, type Suite } from "./fixtures.ts"
 
 const CODINGS = ["br", "gzip"]

@@ -6,8 +6,8 @@ import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core"
 import { build } from "vite"
-import { spawn } from "../../engines/ChildProcess.ts"
-import { engineFolder } from "../../engines/runFolder.ts"
+import { spawn } from "../../support/engines/ChildProcess.ts"
+import { engineFolder } from "../../support/engines/runFolder.ts"
 import { ROOT } from "../fixtures.ts"
 
 /** How long anything may take to be seen on a page before a test calls it lost, in milliseconds. */

@@ -5,7 +5,7 @@ import { createPrivateKey, sign } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Page, Request } from "playwright-core"
-import { request } from "../../fixtures.ts"
+import { request } from "../../support/fixtures.ts"
 import { increment, signIn } from "../fixtures.ts"
 import { GRACE, openPage, ownScore, Product, scoreButton, seen, signInOn, type Suite } from "./fixtures.ts"
 

@@ -10,9 +10,10 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { Cognito } from "../../../../src/services/Cognito/Cognito.ts"
+import * as CognitoLocal from "../../../../src/services/Cognito/CognitoLocal.ts"
 import { loadLocalKey } from "../../../../src/services/Cognito/CognitoLocalKey.ts"
 import { cognitoContract, CognitoFixture } from "../../../contracts/Cognito.ts"
-import * as Postgres from "../../../engines/Postgres.ts"
+import * as Postgres from "../../../support/engines/Postgres.ts"
 
 const user = { email: "ada@example.com", password: "correct horse" }
 
@@ -36,7 +37,7 @@ class Engine extends Context.Service<
 
 const provider = Layer.unwrap(
   Effect.map(Engine, ({ postgres, dataDir }) =>
-    Cognito.layerLocal({ dataDir, users: [user] }).pipe(
+    CognitoLocal.layer({ dataDir, users: [user] }).pipe(
       Layer.provideMerge(PgClient.layer({ url: postgres.url, maxConnections: 2 })),
     ),
   ),
@@ -101,7 +102,7 @@ layer(Engine.layer, { timeout: "30 seconds", excludeTestServices: true })("Local
         { email: "one@example.com", password: "the same" },
         { email: "two@example.com", password: "the same" },
       ]
-      const seeded = Cognito.layerLocal({ dataDir, users: twins })
+      const seeded = CognitoLocal.layer({ dataDir, users: twins })
       const sql = yield* Layer.build(PgClient.layer({ url: postgres.url, maxConnections: 1 })).pipe(
         Effect.map(Context.get(SqlClient.SqlClient)),
       )

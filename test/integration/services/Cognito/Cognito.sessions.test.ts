@@ -6,8 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { Cognito } from "../../../../src/services/Cognito/Cognito.ts"
-import * as FakeCognito from "../../../engines/FakeCognito.ts"
-import { type Answer, CLIENT, json, mute, refusal } from "../../../engines/FakeCognito.ts"
+import * as CognitoUserPool from "../../../../src/services/Cognito/CognitoUserPool.ts"
+import * as FakeCognito from "../../../support/engines/FakeCognito.ts"
+import { type Answer, CLIENT, json, mute, refusal } from "../../../support/engines/FakeCognito.ts"
 
 const SECRET = "hush"
 const REFRESH = Redacted.make("a.refresh-token_of=Cognito")
@@ -18,7 +19,7 @@ const setup = Effect.fnUntraced(function* (
 ) {
   const provider = yield* FakeCognito.make
   const secret = client === "with a secret" ? { COGNITO_CLIENT_SECRET: SECRET } : {}
-  const layer = Cognito.layer.pipe(
+  const layer = CognitoUserPool.layer.pipe(
     Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ ...provider.env, ...secret }))),
   )
   const sent = (operation: string): unknown => {

@@ -7,13 +7,14 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { Cognito } from "../../../../src/services/Cognito/Cognito.ts"
+import * as CognitoUserPool from "../../../../src/services/Cognito/CognitoUserPool.ts"
 import { cognitoContract, CognitoFixture } from "../../../contracts/Cognito.ts"
-import * as CognitoServer from "../../../engines/CognitoServer.ts"
-import * as FakeCognito from "../../../engines/FakeCognito.ts"
-import { type Answer, CLIENT, json, key, mute, POOL, refusal } from "../../../engines/FakeCognito.ts"
+import * as CognitoServer from "../../../support/engines/CognitoServer.ts"
+import * as FakeCognito from "../../../support/engines/FakeCognito.ts"
+import { type Answer, CLIENT, json, key, mute, POOL, refusal } from "../../../support/engines/FakeCognito.ts"
 
 const withEnv = (env: Readonly<Record<string, string>>) =>
-  Cognito.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env))))
+  CognitoUserPool.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env))))
 
 const InitiateAuthAnswer = Schema.fromJsonString(
   Schema.Struct({ AuthenticationResult: Schema.Struct({ IdToken: Schema.String }) }),

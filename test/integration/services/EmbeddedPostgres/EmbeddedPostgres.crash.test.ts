@@ -15,8 +15,8 @@ import {
   otherOwner,
   query,
   statusFile,
-} from "../../../engines/embeddedPostgres.ts"
-import { freePort } from "../../../engines/freePort.ts"
+} from "../../../support/engines/embeddedPostgres.ts"
+import { freePort } from "../../../support/engines/freePort.ts"
 
 // Each has a server of its own, and one of them waits for as long as the others take together.
 describe("EmbeddedPostgres.start, signals and crashes", { concurrent: true }, () => {

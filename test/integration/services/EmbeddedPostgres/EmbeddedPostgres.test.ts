@@ -13,7 +13,7 @@ import {
   query,
   ROOT,
   statusFile,
-} from "../../../engines/embeddedPostgres.ts"
+} from "../../../support/engines/embeddedPostgres.ts"
 
 describe("EmbeddedPostgres.start", () => {
   it.live("makes a UTF-8 database in C order that waits for the disk, on the loopback address only", () =>

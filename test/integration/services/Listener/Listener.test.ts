@@ -6,7 +6,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { Listener } from "../../../../src/services/Listener/Listener.ts"
-import { exchange } from "../../../fixtures.ts"
+import { exchange } from "../../../support/fixtures.ts"
 
 const services = Listener.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({}))))
 

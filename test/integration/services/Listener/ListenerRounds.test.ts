@@ -9,7 +9,7 @@ import * as Metric from "effect/Metric"
 import { connect, type Socket } from "node:net"
 import { Listener } from "../../../../src/services/Listener/Listener.ts"
 import type { Asked, Round } from "../../../../src/services/Listener/ListenerRounds.ts"
-import { exchange, request, until } from "../../../fixtures.ts"
+import { exchange, request, until } from "../../../support/fixtures.ts"
 
 const services = Listener.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({}))))
 

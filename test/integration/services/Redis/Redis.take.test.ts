@@ -5,7 +5,8 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { Redis as Client } from "ioredis"
 import { Redis } from "../../../../src/services/Redis/Redis.ts"
-import { type RedisServer, startRedisServer } from "../../../engines/RedisServer.ts"
+import * as RedisServer from "../../../../src/services/Redis/RedisServer.ts"
+import { type RedisEngine, startRedisServer } from "../../../support/engines/RedisServer.ts"
 
 /** Another client of the same server, for what the service does not do. */
 const otherClient = (url: string) =>
@@ -17,14 +18,14 @@ const otherClient = (url: string) =>
 /** A test with a server and a service of its own, in real time. */
 const onServer = (
   title: string,
-  test: (redis: Redis["Service"], server: RedisServer) => Effect.Effect<void, unknown, Scope.Scope>,
+  test: (redis: Redis["Service"], server: RedisEngine) => Effect.Effect<void, unknown, Scope.Scope>,
 ) =>
   it.live(title, () =>
     Effect.gen(function* () {
       const server = yield* startRedisServer()
       const env = ConfigProvider.layer(ConfigProvider.fromEnv({ env: { REDIS_URL: server.url } }))
       yield* Effect.flatMap(Redis, (redis) => test(redis, server)).pipe(
-        Effect.provide(Redis.layer.pipe(Layer.provide(env))),
+        Effect.provide(RedisServer.layer.pipe(Layer.provide(env))),
       )
     }),
   )

@@ -10,12 +10,15 @@ import { Redis as Client } from "ioredis"
 import { inspect } from "node:util"
 import { BOARD_CHANNEL, BOARD_KEY } from "../../../../src/domain/Messages.ts"
 import { Redis } from "../../../../src/services/Redis/Redis.ts"
+import * as RedisServer from "../../../../src/services/Redis/RedisServer.ts"
 import { boardWrite, listen, redisContract, RedisInspector } from "../../../contracts/Redis.ts"
-import { freePort } from "../../../engines/freePort.ts"
-import { type RedisServer, startRedisServer } from "../../../engines/RedisServer.ts"
+import { freePort } from "../../../support/engines/freePort.ts"
+import { type RedisEngine, startRedisServer } from "../../../support/engines/RedisServer.ts"
 
 const redisAt = (url: string) =>
-  Redis.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: { REDIS_URL: url } }))))
+  RedisServer.layer.pipe(
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: { REDIS_URL: url } }))),
+  )
 
 /** Another client of the same server, for what the service does not do. */
 const otherClient = (url: string) =>
@@ -51,7 +54,7 @@ const untilAnswered = Effect.flatMap(Redis, (redis) =>
 /** A test with a server and a service of its own, in real time. */
 const onServer = (
   title: string,
-  test: (redis: Redis["Service"], server: RedisServer) => Effect.Effect<void, unknown, Redis | Scope.Scope>,
+  test: (redis: Redis["Service"], server: RedisEngine) => Effect.Effect<void, unknown, Redis | Scope.Scope>,
 ) =>
   it.live(title, () =>
     Effect.flatMap(startRedisServer(), (server) =>

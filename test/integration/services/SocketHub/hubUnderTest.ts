@@ -7,7 +7,7 @@ import * as Scope from "effect/Scope"
 import { createServer } from "node:http"
 import type { Socket } from "node:net"
 import { SocketHub } from "../../../../src/services/SocketHub/SocketHub.ts"
-import { listen } from "../../../engines/listen.ts"
+import { listen } from "../../../support/engines/listen.ts"
 import { rawPeer, type RawPeer } from "./rawPeer.ts"
 
 /** Who asks for this gets the stamped form. */

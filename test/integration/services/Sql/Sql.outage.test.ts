@@ -5,8 +5,8 @@ import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import { UserId } from "../../../../src/domain/Score.ts"
 import type { Sql } from "../../../../src/services/Sql/Sql.ts"
-import * as TcpProxy from "../../../engines/TcpProxy.ts"
-import { until } from "../../../fixtures.ts"
+import * as TcpProxy from "../../../support/engines/TcpProxy.ts"
+import { until } from "../../../support/fixtures.ts"
 import { by, Engine, serviceOn, setup } from "./sqlFixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const

@@ -4,15 +4,16 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { type IncrementRequest, Sql } from "../../../../src/services/Sql/Sql.ts"
-import { query } from "../../../engines/embeddedPostgres.ts"
-import * as Postgres from "../../../engines/Postgres.ts"
+import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
+import { query } from "../../../support/engines/embeddedPostgres.ts"
+import * as Postgres from "../../../support/engines/Postgres.ts"
 
 /** The server, for statements that the service does not have. */
 class Database extends Context.Service<Database, Postgres.PostgresEngine>()("test/Database") {}
 
 const Engine = Layer.unwrap(
   Effect.map(Postgres.make(), (engine) =>
-    Layer.merge(Sql.layerFrom(engine.url), Layer.succeed(Database, engine)),
+    Layer.merge(SqlPostgres.layerFrom(engine.url), Layer.succeed(Database, engine)),
   ),
 )
 

@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import * as TcpProxy from "../../../engines/TcpProxy.ts"
+import * as TcpProxy from "../../../support/engines/TcpProxy.ts"
 import { Engine, serviceOn } from "./sqlFixtures.ts"
 
 /** Cuts spread over a start, which takes some 100 ms against an empty database. */

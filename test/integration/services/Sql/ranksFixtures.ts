@@ -6,7 +6,8 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { RankedScore } from "../../../../src/domain/Ranks.ts"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { type IncrementRequest, Sql } from "../../../../src/services/Sql/Sql.ts"
-import * as Postgres from "../../../engines/Postgres.ts"
+import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
+import * as Postgres from "../../../support/engines/Postgres.ts"
 
 /** One server for a file; each test takes a fresh database. */
 export class Engine extends Context.Service<Engine, Postgres.PostgresEngine>()("test/RanksEngine") {
@@ -36,7 +37,8 @@ export const request = (n: number, key = ""): IncrementRequest => ({
 })
 
 /** Another API process: a `Sql` with connections of its own, for as long as the scope lives. */
-export const sqlOn = (url: Redacted.Redacted) => Effect.map(Layer.build(Sql.layerFrom(url)), Context.get(Sql))
+export const sqlOn = (url: Redacted.Redacted) =>
+  Effect.map(Layer.build(SqlPostgres.layerFrom(url)), Context.get(Sql))
 
 /** The whole board with ranks, counted from scratch by PostgreSQL's own `rank()`. */
 export const boardFromScratch = (sql: SqlClient.SqlClient) =>

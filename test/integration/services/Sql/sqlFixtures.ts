@@ -5,7 +5,8 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { type IncrementRequest, Sql } from "../../../../src/services/Sql/Sql.ts"
-import * as Postgres from "../../../engines/Postgres.ts"
+import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
+import * as Postgres from "../../../support/engines/Postgres.ts"
 
 /** One PostgreSQL for all tests of a file; each test gets a database of its own. */
 export class Engine extends Context.Service<Engine, Postgres.PostgresEngine>()("test/SqlEngine") {
@@ -14,7 +15,7 @@ export class Engine extends Context.Service<Engine, Postgres.PostgresEngine>()("
 
 /** The service on a database, as one process has it. */
 export const serviceOn = (url: Redacted.Redacted) =>
-  Effect.map(Layer.build(Sql.layerFrom(url)), (context) => Context.get(context, Sql))
+  Effect.map(Layer.build(SqlPostgres.layerFrom(url)), (context) => Context.get(context, Sql))
 
 /** An operator's own connections to a database. */
 export const operatorOn = (url: Redacted.Redacted) =>

@@ -8,8 +8,9 @@ import { createServer } from "node:net"
 import type { Socket } from "node:net"
 import { inspect } from "node:util"
 import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
-import { freePort } from "../../../engines/freePort.ts"
-import { listen } from "../../../engines/listen.ts"
+import * as SqsQueue from "../../../../src/services/Sqs/SqsQueue.ts"
+import { freePort } from "../../../support/engines/freePort.ts"
+import { listen } from "../../../support/engines/listen.ts"
 import { credentials, failures, onQueue } from "./sqsFixtures.ts"
 
 const waitSeconds = 2
@@ -24,7 +25,7 @@ const at = (port: number) =>
       AWS_ENDPOINT_URL_SQS: `http://127.0.0.1:${port}`,
       AWS_REGION: "eu-west-1",
     },
-    Sqs.layerWith({ waitSeconds }),
+    SqsQueue.layerWith({ waitSeconds }),
   )
 
 /** A peer that answers every call with the same body. */
@@ -50,7 +51,7 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     )
   })
 
-layer(credentials, { excludeTestServices: true })("Sqs.layer without its engine", (it) => {
+layer(credentials, { excludeTestServices: true })("SqsQueue.layer without its engine", (it) => {
   it.effect("fails within a second when nothing listens", () =>
     Effect.gen(function* () {
       const run = Effect.timed(failures).pipe(Effect.provide(at(yield* freePort)))

@@ -5,9 +5,10 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
+import * as SqsQueue from "../../../../src/services/Sqs/SqsQueue.ts"
 import { drain, sqsContract } from "../../../contracts/Sqs.ts"
-import { startSqsServer } from "../../../engines/SqsServer.ts"
-import type { SqsServer } from "../../../engines/SqsServer.ts"
+import { startSqsServer } from "../../../support/engines/SqsServer.ts"
+import type { SqsServer } from "../../../support/engines/SqsServer.ts"
 import { credentials, failures, onQueue } from "./sqsFixtures.ts"
 
 const visibility = Duration.seconds(1)
@@ -18,9 +19,9 @@ class Engine extends Context.Service<Engine, SqsServer>()("test/integration/serv
   static readonly layer = Layer.effect(Engine, startSqsServer()).pipe(Layer.provideMerge(credentials))
 }
 
-const shortWait = Sqs.layerWith({ waitSeconds })
+const shortWait = SqsQueue.layerWith({ waitSeconds })
 
-sqsContract("Sqs.layer", {
+sqsContract("SqsQueue.layer", {
   queue: Layer.unwrap(
     Effect.gen(function* () {
       const engine = yield* Engine
@@ -38,7 +39,7 @@ sqsContract("Sqs.layer", {
   concurrent: true,
 })
 
-layer(Engine.layer, { excludeTestServices: true })("Sqs.layer on its engine", (it) => {
+layer(Engine.layer, { excludeTestServices: true })("SqsQueue.layer on its engine", (it) => {
   it.effect("ends a 20 second poll within 200 ms of its interruption", () =>
     Effect.gen(function* () {
       const { env } = yield* Engine

@@ -4,7 +4,7 @@ import { createHash, createHmac } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { text } from "node:stream/consumers"
 import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
-import { listen } from "../../../engines/listen.ts"
+import { listen } from "../../../support/engines/listen.ts"
 import { credentials, environment, onQueue } from "./sqsFixtures.ts"
 
 interface Call {
@@ -82,7 +82,7 @@ const refusing = (status: number, code: string) => (response: ServerResponse) =>
     .writeHead(status, { "x-amzn-requestid": "r-1" })
     .end(JSON.stringify({ __type: `com.amazonaws.sqs#${code}`, message: "why" }))
 
-layer(credentials, { excludeTestServices: true })("Sqs.layer on the wire", (it) => {
+layer(credentials, { excludeTestServices: true })("SqsQueue.layer on the wire", (it) => {
   it.effect("is asked by the JSON protocol, at the root of the queue's own host", () =>
     Effect.gen(function* () {
       const { calls, port } = yield* peer()

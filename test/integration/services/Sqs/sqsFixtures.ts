@@ -2,6 +2,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
+import * as SqsQueue from "../../../../src/services/Sqs/SqsQueue.ts"
 import type { SqsFailure } from "../../../../src/services/Sqs/Sqs.ts"
 
 /** Variables of this process alone, where the credentials are looked for; "" takes one away. */
@@ -27,7 +28,7 @@ export const environment = (variables: Readonly<Record<string, string>>) => {
 export const credentials = environment({ AWS_ACCESS_KEY_ID: "local", AWS_SECRET_ACCESS_KEY: "local" })
 
 /** `Sqs` configured by these variables. */
-export const onQueue = (env: Record<string, string>, sqs = Sqs.layer) =>
+export const onQueue = (env: Record<string, string>, sqs = SqsQueue.layer) =>
   sqs.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))))
 
 /** How every operation fails, all run at once. */

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
-import { mint } from "../../../engines/TokenIssuer.ts"
+import { mint } from "../../../support/engines/TokenIssuer.ts"
 import { key, other, type Setup, setup } from "./tokensUnderTest.ts"
 
 describe("keys", () => {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../../src/domain/Score.ts"
-import { mint, mintWith } from "../../../engines/TokenIssuer.ts"
+import { mint, mintWith } from "../../../support/engines/TokenIssuer.ts"
 import { CLIENT, ISSUER, key, other, type Setup, setup } from "./tokensUnderTest.ts"
 
 /** One row per way to be wrong: what the token is, made of the good claims, and the reason that is given. */

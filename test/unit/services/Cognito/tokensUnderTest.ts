@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { makeTokens } from "../../../../src/services/Cognito/CognitoTokens.ts"
-import { makeIssuerKey } from "../../../engines/TokenIssuer.ts"
+import { makeIssuerKey } from "../../../support/engines/TokenIssuer.ts"
 
 export const ISSUER = "https://issuer.example/pool"
 export const CLIENT = "client"

@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import { Redis } from "../../../../src/services/Redis/Redis.ts"
+import * as RedisMemory from "../../../../src/services/Redis/RedisMemory.ts"
 import { makeRedisMemory, type RedisMemoryStore } from "../../../../src/services/Redis/RedisMemory.ts"
 import { boardWrite, redisContract, RedisInspector } from "../../../contracts/Redis.ts"
 
@@ -43,6 +44,6 @@ describe("Redis in memory", () => {
       yield* TestClock.adjust("1 millis")
       assert.isTrue(Option.isNone(yield* redis.readBoard))
       assert.strictEqual(yield* redis.writeBoard(boardWrite(1)), "written")
-    }).pipe(Effect.provide(Redis.layerMemory)),
+    }).pipe(Effect.provide(RedisMemory.layer)),
   )
 })

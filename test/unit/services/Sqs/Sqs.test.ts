@@ -6,6 +6,8 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
+import * as SqsQueue from "../../../../src/services/Sqs/SqsQueue.ts"
+import * as SqsMemory from "../../../../src/services/Sqs/SqsMemory.ts"
 import type { OutgoingMessage } from "../../../../src/services/Sqs/Sqs.ts"
 import { makeMemory } from "../../../../src/services/Sqs/SqsMemory.ts"
 import { sqsContract } from "../../../contracts/Sqs.ts"
@@ -14,8 +16,8 @@ const visibility = Duration.millis(100)
 const wait = Duration.millis(250)
 const maxReceiveCount = 3
 
-sqsContract("Sqs.layerMemory", {
-  queue: Sqs.layerMemoryWith({ wait, visibilityTimeout: visibility, maxReceiveCount }),
+sqsContract("SqsMemory.layer", {
+  queue: SqsMemory.layerWith({ wait, visibilityTimeout: visibility, maxReceiveCount }),
   engine: Layer.empty,
   visibility,
   wait,
@@ -25,7 +27,7 @@ sqsContract("Sqs.layerMemory", {
 const messages = (count: number): ReadonlyArray<OutgoingMessage> =>
   Array.from({ length: count }, (_, index) => ({ body: `message ${index}`, attributes: {} }))
 
-describe("Sqs.layerMemory", () => {
+describe("SqsMemory.layer", () => {
   it.effect("waits 20 seconds for a first message", () =>
     Effect.gen(function* () {
       const sqs = yield* Sqs
@@ -34,7 +36,7 @@ describe("Sqs.layerMemory", () => {
       assert.isUndefined(receiving.pollUnsafe())
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* Fiber.join(receiving), [])
-    }).pipe(Effect.provide(Sqs.layerMemory)),
+    }).pipe(Effect.provide(SqsMemory.layer)),
   )
 
   it.effect("hides a received message for 30 seconds from every receive", () =>
@@ -57,7 +59,7 @@ describe("Sqs.layerMemory", () => {
         (yield* Fiber.join(second)).map(({ receiveCount }) => receiveCount),
         [2],
       )
-    }).pipe(Effect.provide(Sqs.layerMemory)),
+    }).pipe(Effect.provide(SqsMemory.layer)),
   )
 
   it.effect("gives a message that another receive took meanwhile to a receive that still waits", () =>
@@ -76,7 +78,7 @@ describe("Sqs.layerMemory", () => {
         counts.toSorted((a, b) => a - b),
         [1, 2],
       )
-    }).pipe(Effect.provide(Sqs.layerMemoryWith({ visibilityTimeout: "2 seconds" }))),
+    }).pipe(Effect.provide(SqsMemory.layerWith({ visibilityTimeout: "2 seconds" }))),
   )
 
   it.effect("deletes by the last receipt only, also after the visibility timeout", () =>
@@ -95,7 +97,7 @@ describe("Sqs.layerMemory", () => {
       const receiving = yield* Effect.forkChild(sqs.receive)
       yield* TestClock.adjust("20 seconds")
       assert.deepStrictEqual(yield* Fiber.join(receiving), [])
-    }).pipe(Effect.provide(Sqs.layerMemory)),
+    }).pipe(Effect.provide(SqsMemory.layer)),
   )
 
   it.effect("does not accept what goes beyond its bound until there is room again", () =>
@@ -106,7 +108,7 @@ describe("Sqs.layerMemory", () => {
       assert.deepStrictEqual(yield* sqs.send(messages(1)), [0])
       yield* sqs.delete(received.slice(0, 1).map(({ receipt }) => receipt))
       assert.deepStrictEqual(yield* sqs.send(messages(2)), [1])
-    }).pipe(Effect.provide(Sqs.layerMemoryWith({ maxMessages: 3 }))),
+    }).pipe(Effect.provide(SqsMemory.layerWith({ maxMessages: 3 }))),
   )
 
   it.effect("keeps the newest dead letters after 5 receives, and makes room for new messages", () =>
@@ -143,21 +145,21 @@ describe("Sqs.layerMemory", () => {
       })
       assert.strictEqual(seen.size, 20_000)
       assert.isTrue([...seen.values()].every((count) => count === 1))
-    }).pipe(Effect.provide(Sqs.layerMemory)),
+    }).pipe(Effect.provide(SqsMemory.layer)),
   )
 })
 
-describe("Sqs.layer", () => {
+describe("SqsQueue.layer", () => {
   const sound = { SQS_QUEUE_URL: "http://127.0.0.1:9/000000000000/q", AWS_REGION: "eu-west-1" }
   const refusal = (env: Record<string, string>) =>
     Effect.flip(
-      Effect.scoped(Layer.build(Sqs.layer)).pipe(
+      Effect.scoped(Layer.build(SqsQueue.layer)).pipe(
         Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))),
       ),
     ).pipe(Effect.map(String))
 
   it.effect("is built without SQS when its configuration is sound", () =>
-    Effect.scoped(Layer.build(Sqs.layer)).pipe(
+    Effect.scoped(Layer.build(SqsQueue.layer)).pipe(
       Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(sound))),
     ),
   )

@@ -1,0 +1,121 @@
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { type ExportCursor, Sql } from "../../services/Sql/Sql.ts"
+
+/** The most points of one correction: each is a row of the levels, and increments wait for the lock meanwhile. */
+const MAX_CORRECTION = 10_000
+
+/** Rows of the history that are read at a time. */
+const EXPORT_ROWS = 1_000
+
+/** The command was understood and cannot be done: why, for the operator. */
+class AdminRefused extends Data.TaggedError("AdminRefused")<{ readonly message: string }> {}
+
+const refuse = (message: string) => Effect.fail(new AdminRefused({ message }))
+
+/** The one player whom an operator means. */
+const findOne = Effect.fnUntraced(function* (query: string) {
+  const found = yield* (yield* Sql).findPlayers(query)
+  // An id is nobody else's e-mail, unless somebody chose it to look like one.
+  const player = found.find(({ id }) => id === query) ?? (found.length === 1 ? found[0] : undefined)
+  if (player !== undefined) return player
+  if (found.length === 0) return yield* refuse(`No player has the id or the e-mail ${JSON.stringify(query)}`)
+  const ids = found.map(({ id, score }) => `  ${id} (score ${score})`).join("\n")
+  return yield* refuse(`Several players have this e-mail; name one by id:\n${ids}`)
+})
+
+const report = (line: Readonly<Record<string, unknown>>) => Console.log(JSON.stringify(line))
+
+interface Doing {
+  readonly user: string
+  readonly reason: string
+  readonly by: string
+}
+
+const setHidden = (hidden: boolean) =>
+  Effect.fnUntraced(function* ({ user, reason, by }: Doing) {
+    const { id } = yield* findOne(user)
+    const score = yield* (yield* Sql).setHidden(hidden, { userId: id, actor: by, reason })
+    yield* report({ userId: id, hidden, changed: score !== undefined })
+  })
+
+const correct = Effect.fnUntraced(function* ({
+  user,
+  reason,
+  by,
+  amount,
+}: Doing & { readonly amount: number }) {
+  const player = yield* findOne(user)
+  const score = yield* (yield* Sql).correct(amount, { userId: player.id, actor: by, reason })
+  if (score === undefined) return yield* refuse(`The score is ${player.score}: it cannot go below 0`)
+  yield* report({ userId: player.id, amount, score })
+})
+
+/** Every row as one line of JSON; a page is read when the one before was written. */
+const exportHistory = Effect.fnUntraced(function* ({ user }: { readonly user: Option.Option<string> }) {
+  const sql = yield* Sql
+  const userId = Option.isSome(user) ? (yield* findOne(user.value)).id : undefined
+  let after: ExportCursor | undefined
+  yield* Stream.fromEffect(
+    Effect.suspend(() => sql.exportHistory({ userId, after, limit: EXPORT_ROWS })),
+  ).pipe(
+    Stream.forever,
+    Stream.takeUntil((page) => page.length < EXPORT_ROWS),
+    Stream.runForEach((page) => {
+      after = page.at(-1)
+      return Effect.forEach(page, report, { discard: true })
+    }),
+  )
+})
+
+const Amount = Schema.Int.check(
+  Schema.isBetween({ minimum: -MAX_CORRECTION, maximum: MAX_CORRECTION }),
+  Schema.makeFilter((amount) => amount !== 0, { expected: "not 0" }),
+)
+
+/** `admin hide`, `restore`, `correct` and `history export`; `by` names the operator unless a flag does. */
+export const moderation = (by: string) => {
+  const user = Argument.String("user").pipe(Argument.withDescription("Id or e-mail of the player"))
+  const who = {
+    user,
+    reason: Flag.String("reason").pipe(
+      Flag.withDescription("Why, for the history"),
+      Flag.withSchema(Schema.NonEmptyString),
+    ),
+    by: Flag.String("by").pipe(
+      Flag.withDescription("Who does it, for the history"),
+      Flag.withSchema(Schema.NonEmptyString),
+      Flag.withDefault(by),
+    ),
+  }
+  const amount = Flag.Int("amount").pipe(
+    Flag.withDescription(`Points to add, or with a minus to take: at most ${MAX_CORRECTION}`),
+    Flag.withSchema(Amount),
+  )
+  return {
+    hide: Command.make("hide", who, setHidden(true)).pipe(
+      Command.withDescription("Take a player off the board and refuse their increments"),
+    ),
+    restore: Command.make("restore", who, setHidden(false)).pipe(
+      Command.withDescription("Put a hidden player back"),
+    ),
+    correct: Command.make("correct", { ...who, amount }, correct).pipe(
+      Command.withDescription("Add points to a score, or take them"),
+    ),
+    history: Command.make("history").pipe(
+      Command.withDescription("What happened to every score"),
+      Command.withSubcommands([
+        Command.make("export", { user: Flag.String("user").pipe(Flag.optional) }, exportHistory).pipe(
+          Command.withDescription("Write the history as JSON, one row a line"),
+        ),
+      ]),
+    ),
+  }
+}

@@ -1,0 +1,85 @@
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as HttpMiddleware from "effect/http/HttpMiddleware"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { Asked, Round } from "../../services/Listener/ListenerRounds.ts"
+
+/** How long a browser remembers what it may send from another origin. */
+const PREFLIGHT_SECONDS = 600
+
+/** What a page of another origin may read, besides what any may. */
+const EXPOSED_HEADERS = ["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"]
+
+const originOf = (text: string): string | undefined =>
+  Result.getOrUndefined(Result.try(() => new URL(text).origin))
+
+/** As a browser sends it: scheme, host and, unless it is the usual one, port. */
+const Origin = Schema.Trim.check(
+  Schema.makeFilter((text) => text !== "null" && originOf(text) === text, {
+    expected: "an origin such as https://board.example.com",
+  }),
+)
+
+/** Whose pages may use the API from a browser. */
+export const originsConfig = {
+  origins: Config.Array(Origin, "CORS_ORIGINS").pipe(Config.withDefault([])),
+}
+
+type App<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+
+/** The rules for pages of other origins; there are no cookies, so nothing is ever sent on a user's behalf unasked. */
+export const makeOrigins = Effect.map(Config.all(originsConfig), ({ origins }) => {
+  const allowed = new Set(origins)
+
+  /** CORS for the allowed origins; without any, an application is left as it is. */
+  const share = <E, R>(app: App<E, R>): App<E, R | HttpServerRequest.HttpServerRequest> =>
+    allowed.size === 0
+      ? app
+      : HttpMiddleware.cors({
+          allowedOrigins: (origin) => allowed.has(origin),
+          allowedMethods: ["GET", "HEAD", "POST"],
+          allowedHeaders: [
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "Action-Receipt",
+            "X-Request-Id",
+          ],
+          exposedHeaders: EXPOSED_HEADERS,
+          maxAge: PREFLIGHT_SECONDS,
+        })(app)
+
+  /** What `share` adds to an answer. */
+  const permission = (origin: Asked["headers"][string]) => ({
+    ...(typeof origin === "string" && allowed.has(origin) ? { "access-control-allow-origin": origin } : {}),
+    vary: "Origin",
+    "access-control-expose-headers": EXPOSED_HEADERS.join(","),
+  })
+
+  /** The same for answers that are made in rounds. */
+  const shareRound =
+    (round: Round): Round =>
+    (asked) =>
+      allowed.size === 0
+        ? round(asked)
+        : Effect.map(
+            round(asked),
+            (answer) => (one) =>
+              HttpServerResponse.setHeaders(answer(one), permission(one.headers["origin"])),
+          )
+
+  /**
+   * Whether a WebSocket may be opened: CORS does not cover it, so the server has to ask. What sends no Origin is no
+   * browser, and nobody's page.
+   */
+  const admits = (origin: string | undefined, host: string | undefined): boolean => {
+    if (origin === undefined || allowed.has(origin)) return true
+    const url = Result.getOrUndefined(Result.try(() => new URL(origin)))
+    return url !== undefined && host !== undefined && url.host === host.toLowerCase()
+  }
+
+  return { share, shareRound, admits }
+})

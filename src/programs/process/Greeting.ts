@@ -1,0 +1,30 @@
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { ApiServer } from "../http/ApiServer.ts"
+
+/** The accounts that a trial comes with. Never made where real users are. */
+export const DEMO_USERS = ["ada", "grace", "linus"].map((name) => ({
+  email: `${name}@example.com`,
+  password: "scoreboard",
+}))
+
+/** Tells whoever started a trial where the board is and who can sign in. */
+export const Greeting = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const { host, port } = yield* ApiServer
+    const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`
+    yield* Console.log(
+      [
+        "",
+        `  Score board   ${url}`,
+        `  API reference ${url}/docs`,
+        `  Sign in as    ${DEMO_USERS.map(({ email }) => email).join(", ")}`,
+        `  Password      ${[...new Set(DEMO_USERS.map(({ password }) => password))].join(", ")}`,
+        "",
+        "  Ctrl-C stops it; scores are kept in .data",
+        "",
+      ].join("\n"),
+    )
+  }),
+)

@@ -1,0 +1,78 @@
+import { execFile } from "node:child_process"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import * as Postgres from "../../../support/engines/Postgres.ts"
+
+class Engine extends Context.Service<Engine, Postgres.PostgresEngine>()("test/RankCommandsEngine") {
+  static readonly layer = Layer.effect(Engine, Postgres.make())
+}
+
+interface Ended {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** Runs `npm run admin -- …` without npm, to its end. */
+const admin = (args: ReadonlyArray<string>, url?: Redacted.Redacted) =>
+  Effect.callback<Ended>((resume) => {
+    const env = {
+      PATH: process.env["PATH"],
+      ...(url === undefined ? {} : { DATABASE_URL: Redacted.value(url) }),
+    }
+    const child = execFile(process.execPath, ["src/main-admin.ts", ...args], { env }, (error, out, err) => {
+      const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1
+      resume(Effect.succeed({ code, out, err }))
+    })
+    return Effect.sync(() => void child.kill("SIGKILL"))
+  })
+
+layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })(
+  "Operator's commands for ranks",
+  (it) => {
+    it.effect("generate, verify and repair, and tell by the exit code whether ranks are right", () =>
+      Effect.gen(function* () {
+        const { url } = yield* Engine
+        const generated = yield* admin(["generate", "--players", "500"], url)
+        assert.deepStrictEqual(generated, { code: 0, out: "500 synthetic players added\n", err: "" })
+        const right = yield* admin(["ranks", "verify"], url)
+        assert.strictEqual(right.code, 0)
+        assert.match(
+          right.out,
+          /^500 visible players with points, highest score \d+, every level is right\n$/,
+        )
+
+        const sql = yield* PgClient.make({ url, maxConnections: 1 })
+        yield* sql`update players_at_least set players = 490 where score = 1`
+        const wrong = yield* admin(["ranks", "verify"], url)
+        assert.strictEqual(wrong.code, 1)
+        assert.include(wrong.out, "wrong levels: 1, the lowest:\n  score 1: 500 players, kept 490\n")
+        assert.strictEqual(wrong.err, "Ranks are wrong: run `ranks repair`\n")
+        const repaired = yield* admin(["ranks", "repair"], url)
+        assert.strictEqual(repaired.code, 0)
+        assert.match(repaired.out, /^levels repaired: 1\n.*every level is right\n$/)
+
+        yield* sql`insert into users (id, email) values ('real', 'real@example.com')`
+        const refused = yield* admin(["generate", "--players", "500"], url)
+        assert.strictEqual(refused.code, 1)
+        assert.match(refused.err, /^This database has real players\. Nothing was added; --yes/)
+        assert.strictEqual((yield* admin(["generate", "--players", "5", "--yes"], url)).code, 0)
+      }).pipe(Effect.provide(Reactivity.layer)),
+    )
+
+    it.effect("name a missing DATABASE_URL, and need none for help", () =>
+      Effect.gen(function* () {
+        const missing = yield* admin(["ranks", "verify"])
+        assert.deepStrictEqual(missing, { code: 1, out: "", err: "Configuration: DATABASE_URL is not set\n" })
+        const help = yield* admin(["ranks", "--help"])
+        assert.strictEqual(help.code, 0)
+        assert.include(help.out, "verify")
+      }),
+    )
+  },
+)

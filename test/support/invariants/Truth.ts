@@ -1,0 +1,88 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import { Scores } from "../../../src/domain/Score.ts"
+import { violations } from "../../integration/services/Sql/sqlFixtures.ts"
+
+/** Asks PostgreSQL directly, past every proxy, on a connection of its own. */
+const onPostgres = <A, E>(url: Redacted.Redacted, ask: (sql: PgClient.PgClient) => Effect.Effect<A, E>) =>
+  Effect.flatMap(PgClient.make({ url, maxConnections: 1 }), ask).pipe(
+    Effect.scoped,
+    Effect.provide(Reactivity.layer),
+    Effect.orDie,
+  )
+
+/**
+ * Empties the data and draws a new epoch, as an operator does who rebuilds it: every run begins with an empty
+ * board, on the processes of the one before.
+ */
+export const rebuild = (url: Redacted.Redacted) =>
+  onPostgres(url, (sql) =>
+    sql.withTransaction(
+      Effect.gen(function* () {
+        yield* sql`set local session_replication_role = replica`
+        yield* sql`truncate users, scores, score_events, idempotency_keys, outbox, revoked_tokens, players_at_least`
+        yield* sql`update board_epoch set epoch = gen_random_uuid()::text`
+      }),
+    ),
+  )
+
+const decodeTop = Schema.decodeUnknownEffect(Scores)
+
+/** The best ten, in board order. */
+export const top = (url: Redacted.Redacted) =>
+  onPostgres(url, (sql) =>
+    Effect.flatMap(
+      sql`select u.email, s.score::float8 as score from scores s join users u on u.id = s.user_id
+        where not s.hidden order by s.score desc, s.reached, s.user_id limit 10`,
+      (rows) => decodeTop(rows),
+    ),
+  )
+
+/** How many commits still wait for their messages to be sent. */
+export const waiting = (url: Redacted.Redacted) =>
+  onPostgres(url, (sql) =>
+    Effect.map(sql<{ rows: number }>`select count(*)::int as rows from outbox`, ([row]) => row?.rows ?? -1),
+  )
+
+/** The names of the invariants that do not hold; that of the outbox holds only until messages are sent. */
+export const broken = (url: Redacted.Redacted) =>
+  onPostgres(url, (sql) =>
+    Effect.map(violations(sql), (names) =>
+      names.filter((name) => name !== "outbox and history").map((name) => `It does not hold: ${name}`),
+    ),
+  )
+
+/** Compares the history with what clients know: the keys they sent, by player, each accepted. */
+export const reconcile = (url: Redacted.Redacted, sent: ReadonlyMap<string, { readonly userId: string }>) =>
+  onPostgres(url, (sql) =>
+    Effect.gen(function* () {
+      const events = yield* sql<{
+        user_id: string
+        key: string | null
+      }>`select user_id, key from score_events`
+      const scores = yield* sql<{
+        user_id: string
+        score: number
+      }>`select user_id, score::float8 as score from scores`
+      const findings: Array<string> = []
+      const counted = new Map<string, number>()
+      for (const { key, user_id } of events) {
+        counted.set(String(key), (counted.get(String(key)) ?? 0) + 1)
+        if (key === null || sent.get(key)?.userId !== user_id)
+          findings.push(`Counted, but never sent: ${key}`)
+      }
+      for (const key of sent.keys()) {
+        const times = counted.get(key) ?? 0
+        if (times !== 1) findings.push(`Accepted once, counted ${times} times: ${key}`)
+      }
+      const wanted = Map.groupBy(sent.values(), ({ userId }) => userId)
+      for (const { user_id, score } of scores) {
+        const requests = wanted.get(user_id)?.length ?? 0
+        if (score !== requests) findings.push(`${user_id} has ${score} for ${requests} requests`)
+      }
+      return findings
+    }),
+  )

@@ -1,0 +1,72 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { COMMITTERS } from "../../../../src/programs/increment/Increment.ts"
+import { caller, failure, rolledBack, row, withSql } from "./incrementFixtures.ts"
+
+describe("Increment, when a commit was undone", () => {
+  it.effect("fails a row that cannot be stored alone, and counts the others of its batch", () =>
+    withSql(
+      (batch) =>
+        batch.some(({ userId }) => userId === "bad")
+          ? Effect.fail(rolledBack("data"))
+          : Effect.succeed(batch.map((_, n) => row("counted", n + 1))),
+      (increment, { batches }) =>
+        Effect.gen(function* () {
+          const names = ["ada", "bad", "bob", "cyd"]
+          const exits = yield* Effect.forEach(
+            names,
+            (name) => Effect.exit(increment.raise(caller(name), "")),
+            {
+              concurrency: "unbounded",
+            },
+          )
+          assert.deepStrictEqual(exits.map(Exit.isSuccess), [true, false, true, true])
+          assert.isTrue(exits.some((exit) => Exit.isFailure(exit) && Cause.hasDies(exit.cause)))
+          const counted = batches.filter((batch) => batch.every(({ userId }) => userId !== "bad"))
+          assert.deepStrictEqual(
+            counted
+              .flat()
+              .map(({ userId }) => userId)
+              .toSorted(),
+            ["ada", "bob", "cyd"],
+          )
+        }),
+    ),
+  )
+
+  it.effect("stops committing row by row when the database goes away meanwhile", () =>
+    withSql(
+      (batch) => Effect.fail(batch.length > 1 ? rolledBack("data") : failure),
+      (increment, { batches }) =>
+        Effect.gen(function* () {
+          const names = Array.from({ length: 10 }, (_, n) => `p${n}`)
+          const errors = yield* Effect.forEach(
+            names,
+            (name) => Effect.flip(increment.raise(caller(name), "")),
+            {
+              concurrency: "unbounded",
+            },
+          )
+          assert.isTrue(errors.every(({ _tag }) => _tag === "Unavailable"))
+          assert.isAtMost(batches.length, 2 * COMMITTERS)
+        }),
+    ),
+  )
+
+  it.effect("commits the victim of a deadlock once more, and only once", () =>
+    withSql(
+      (batch, number) =>
+        number === 2 ? Effect.succeed(batch.map(() => row("counted"))) : Effect.fail(rolledBack("deadlock")),
+      (increment, { batches }) =>
+        Effect.gen(function* () {
+          yield* increment.raise(caller("ada"), "")
+          assert.strictEqual(batches.length, 2)
+          const error = yield* Effect.flip(increment.raise(caller("ada"), ""))
+          assert.strictEqual(error._tag, "Unavailable")
+          assert.strictEqual(batches.length, 4)
+        }),
+    ),
+  )
+})

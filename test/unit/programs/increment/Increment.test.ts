@@ -1,0 +1,220 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/testing/TestClock"
+import { UserId } from "../../../../src/domain/Score.ts"
+import { COMMITTERS } from "../../../../src/programs/increment/Increment.ts"
+import { CognitoFailure, TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
+import { caller, failure, row, withSql } from "./incrementFixtures.ts"
+
+/** What a mute database comes to: a failure at the time limit of the call, 2.5 s unless it is told a lower one. */
+const mute = (limitMillis: number) => Effect.delay(Effect.fail(failure), Math.min(limitMillis, 2_500))
+
+describe("Increment.raise", () => {
+  it.effect("gives everyone an answer within three seconds of a mute database, however they arrive", () =>
+    withSql(
+      (_batch, _number, limitMillis) => mute(limitMillis),
+      (increment, world) =>
+        Effect.gen(function* () {
+          const waiting = []
+          for (let n = 0; n < 40; n++) {
+            const answer = Effect.timed(Effect.flip(increment.raise(caller(`player ${n}`), "")))
+            waiting.push(yield* Effect.forkChild(answer))
+            yield* TestClock.adjust("100 millis")
+          }
+          yield* TestClock.adjust("10 seconds")
+          for (const fiber of waiting) {
+            const [elapsed, error] = yield* Fiber.join(fiber)
+            assert.strictEqual(error._tag, "Unavailable")
+            assert.isBelow(Duration.toMillis(elapsed), 3_000)
+          }
+          // Nobody is refused without a try: the first answers of a database that is back are not lost.
+          assert.strictEqual(world.batches.flat().length, 40)
+        }),
+    ),
+  )
+
+  it.effect("commits what arrives while commits are in flight as one batch", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      yield* withSql(
+        (batch) =>
+          Effect.as(
+            Deferred.await(gate),
+            batch.map(() => row("counted")),
+          ),
+        (increment, world) =>
+          Effect.gen(function* () {
+            const raise = (n: number) => increment.raise(caller(`player ${n}`), "")
+            const first = []
+            for (let n = 0; n < COMMITTERS; n++) {
+              first.push(yield* Effect.forkChild(raise(n)))
+              yield* Effect.yieldNow
+            }
+            const rest = yield* Effect.forEach(
+              Array.from({ length: 60 }, (_, n) => n),
+              (n) => Effect.forkChild(raise(100 + n)),
+            )
+            yield* Effect.yieldNow
+            yield* Deferred.succeed(gate, undefined)
+            yield* Fiber.awaitAll([...first, ...rest])
+            const sizes = world.batches.map((batch) => batch.length)
+            assert.strictEqual(
+              sizes.reduce((a, b) => a + b),
+              COMMITTERS + 60,
+            )
+            assert.isAtMost(sizes.length, COMMITTERS + 2)
+          }),
+      )
+    }),
+  )
+
+  it.effect("gives each caller of a batch its own outcome", () =>
+    withSql(
+      (batch) =>
+        Effect.succeed(
+          batch.map(({ userId }) =>
+            row(
+              userId === "new"
+                ? "counted"
+                : userId === "again"
+                  ? "duplicate"
+                  : userId === "out"
+                    ? "revoked"
+                    : "hidden",
+            ),
+          ),
+        ),
+      (increment) =>
+        Effect.gen(function* () {
+          const outcome = (id: string) =>
+            Effect.match(increment.raise(caller(id), "key"), {
+              onSuccess: () => "counted",
+              onFailure: (error) => error._tag,
+            })
+          const outcomes = yield* Effect.forEach(["new", "again", "out", "hidden"], outcome, {
+            concurrency: "unbounded",
+          })
+          assert.deepStrictEqual(outcomes, ["counted", "counted", "Unauthorized", "Forbidden"])
+        }),
+    ),
+  )
+
+  it.effect("hands the committed messages to the outbox, with the stored e-mail", () =>
+    withSql(
+      (batch) => Effect.succeed(batch.map(({ key }) => row(key === "old" ? "duplicate" : "counted", 7))),
+      (increment, world) =>
+        Effect.gen(function* () {
+          yield* Effect.all([increment.raise(caller("ada"), ""), increment.raise(caller("ada"), "old")], {
+            concurrency: "unbounded",
+          })
+          assert.deepStrictEqual(
+            world.commits.flatMap(({ outboxId, events }) => events.map((event) => ({ outboxId, ...event }))),
+            [{ outboxId: "1", id: "7", userId: UserId.make("ada"), email: "stored@example.com" }],
+          )
+        }),
+    ),
+  )
+
+  it.effect("sends the token's id and the key along, so that the commit itself can refuse", () =>
+    withSql(
+      (batch) => Effect.succeed(batch.map(() => row("counted"))),
+      (increment, world) =>
+        Effect.gen(function* () {
+          yield* increment.raise(caller("ada"), "key 1")
+          assert.deepStrictEqual(world.batches, [
+            [{ userId: UserId.make("ada"), email: "ada@example.com", key: "key 1", tokenId: "token of ada" }],
+          ])
+        }),
+    ),
+  )
+
+  it.effect("asks for the profile of an unknown player once and commits with its e-mail", () =>
+    withSql(
+      (batch) => Effect.succeed(batch.map(({ email }) => row(email === "" ? "unknown" : "counted"))),
+      (increment, world) =>
+        Effect.gen(function* () {
+          yield* increment.raise({ ...caller("ada"), email: undefined }, "k")
+          assert.deepStrictEqual(
+            world.batches.flat().map(({ email, key }) => [email, key]),
+            [
+              ["", "k"],
+              ["ada@profile", "k"],
+            ],
+          )
+        }),
+      Effect.succeed({ userId: UserId.make("ada"), email: "ada@profile" }),
+    ),
+  )
+
+  it.effect("refuses an unknown player whose token the provider refuses, or names another player for", () =>
+    Effect.gen(function* () {
+      const attempt = (
+        profile: Effect.Effect<{ userId: UserId; email: string }, TokenRejected | CognitoFailure>,
+      ) =>
+        withSql(
+          (batch) => Effect.succeed(batch.map(() => row("unknown"))),
+          (increment) => Effect.flip(increment.raise({ ...caller("ada"), email: undefined }, "")),
+          profile,
+        )
+      const refused = yield* attempt(Effect.fail(new TokenRejected({ reason: "gone" })))
+      const foreign = yield* attempt(Effect.succeed({ userId: UserId.make("eve"), email: "eve@example.com" }))
+      const away = yield* attempt(
+        Effect.fail(new CognitoFailure({ operation: "profile", cause: new Error("away") })),
+      )
+      assert.deepStrictEqual(
+        [refused._tag, foreign._tag, away._tag],
+        ["Unauthorized", "Unauthorized", "Unavailable"],
+      )
+    }),
+  )
+
+  it.effect("fails the callers of a failed commit only, never sends it again, and goes on", () =>
+    withSql(
+      (batch, number) =>
+        number === 1 ? Effect.fail(failure) : Effect.succeed(batch.map(() => row("counted"))),
+      (increment, world) =>
+        Effect.gen(function* () {
+          const error = yield* Effect.flip(increment.raise(caller("ada"), ""))
+          assert.strictEqual(error._tag, "Unavailable")
+          yield* increment.raise(caller("grace"), "")
+          assert.strictEqual(world.batches.length, 2)
+          assert.strictEqual(world.commits.length, 1)
+        }),
+    ),
+  )
+
+  it.effect("answers at once that it is full instead of growing", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      yield* withSql(
+        (batch) =>
+          Effect.as(
+            Deferred.await(gate),
+            batch.map(() => row("counted")),
+          ),
+        (increment) =>
+          Effect.gen(function* () {
+            const errors: Array<string> = []
+            const raise = (n: number) =>
+              Effect.tapError(increment.raise(caller(`player ${n}`), ""), (error) =>
+                Effect.sync(() => errors.push(error._tag === "Unavailable" ? error.dependency : error._tag)),
+              )
+            const callers = yield* Effect.forEach(
+              Array.from({ length: 5000 }, (_, n) => n),
+              (n) => Effect.forkChild(raise(n)),
+            )
+            yield* Effect.yieldNow
+            assert.isAbove(errors.length, 100)
+            assert.deepStrictEqual([...new Set(errors)], ["capacity"])
+            yield* Deferred.succeed(gate, undefined)
+            const exits = yield* Fiber.awaitAll(callers)
+            assert.strictEqual(exits.filter(Exit.isSuccess).length, callers.length - errors.length)
+          }),
+      )
+    }),
+  )
+})
