@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import { createLocalJWKSet, createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from "jose"
 import { readFile } from "node:fs/promises"
 import type { UserId } from "../domain/Score.ts"
+import { HttpUrl } from "../foundation/HttpUrl.ts"
 
 /** The receipt does not show that this player did an action. `reason` is a name out of the code, never a part of it. */
 export class ReceiptRejected extends Schema.TaggedError<ReceiptRejected>()("ReceiptRejected", {
@@ -38,12 +39,6 @@ const KEY_SET = { cooldownDuration: 10_000, timeoutDuration: 2_000 }
 /** `jti`: visible ASCII, short enough to be an idempotency key. */
 const ReceiptId = Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,200}$/))
 const decodeReceiptId = Schema.decodeUnknownOption(ReceiptId)
-
-const HttpUrl = Schema.URL.check(
-  Schema.makeFilter((url) => url.protocol === "https:" || url.protocol === "http:", {
-    expected: "an http or https URL",
-  }),
-)
 
 const config = {
   mode: Config.schema(Schema.Literals(["off", "required"]), "ACTION_RECEIPTS").pipe(

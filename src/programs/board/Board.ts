@@ -4,7 +4,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Schema from "effect/Schema"
@@ -15,6 +14,7 @@ import {
   encodePublicBoard,
 } from "../../domain/Messages.ts"
 import { BOARD_SIZE, type Board as StampedBoard } from "../../domain/Score.ts"
+import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { type BoardWriteOutcome, Redis, type RedisFailure } from "../../services/Redis/Redis.ts"
 import { Sql, type SqlFailure } from "../../services/Sql/Sql.ts"
 import { shared } from "./Shared.ts"
@@ -28,15 +28,17 @@ const TOLD_FAILURES = TRIP_AFTER - 1
 /** How long Redis is left alone: the board comes from PostgreSQL meanwhile. */
 const OPEN_FOR = "1 second"
 
-const reads = Metric.counter("board_reads_total", {
+const reads = labelledCounter({
+  name: "board_reads_total",
   description: "Boards read for viewers, by where they came from.",
-  incremental: true,
+  label: "source",
+  values: ["redis", "postgresql"],
 })
-const readsFromRedis = Metric.withAttributes(reads, { source: "redis" })
-const readsFromSql = Metric.withAttributes(reads, { source: "postgresql" })
-const writes = Metric.counter("board_writes_total", {
+const writes = labelledCounter({
+  name: "board_writes_total",
   description: "Boards offered to Redis, by what Redis did with them.",
-  incremental: true,
+  label: "outcome",
+  values: ["written", "renewed", "older"],
 })
 
 /** A board ready to be shown: made once per change, whoever asks for it. */
@@ -135,7 +137,7 @@ const make = Effect.gen(function* () {
       epoch: board.epoch,
       version: board.version,
     })
-    yield* Metric.update(Metric.withAttributes(writes, { outcome }), 1)
+    yield* writes.add(outcome)
     return outcome
   })
 
@@ -180,8 +182,8 @@ const make = Effect.gen(function* () {
     return last.board
   })
 
-  const countFromRedis = Metric.update(readsFromRedis, 1)
-  const countFromSql = Metric.update(readsFromSql, 1)
+  const countFromRedis = reads.add("redis")
+  const countFromSql = reads.add("postgresql")
   const current = yield* shared(
     Effect.flatMap(fromRedis, (cached) =>
       Option.isSome(cached) ? Effect.as(countFromRedis, cached.value) : Effect.andThen(countFromSql, fromSql),

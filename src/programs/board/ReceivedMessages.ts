@@ -1,21 +1,17 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Metric from "effect/Metric"
 import * as Schema from "effect/Schema"
 import { INCREMENT_TYPE, QueueMessage } from "../../domain/Messages.ts"
+import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import type { ReceivedMessage } from "../../services/Sqs/Sqs.ts"
 import { measureHop } from "../observe/Freshness.ts"
 
-const received = Metric.counter("worker_messages_total", {
+const received = labelledCounter({
+  name: "worker_messages_total",
   description: "Messages received, by what became of them.",
-  incremental: true,
+  label: "outcome",
+  values: ["increment", "other", "malformed"],
 })
-
-const sorted = {
-  increment: Metric.withAttributes(received, { outcome: "increment" }),
-  other: Metric.withAttributes(received, { outcome: "other" }),
-  malformed: Metric.withAttributes(received, { outcome: "malformed" }),
-}
 
 const decodeType = Schema.decodeUnknownExit(QueueMessage)
 
@@ -32,9 +28,9 @@ export const partitionByType = Effect.fnUntraced(function* (messages: ReadonlyAr
     } else if (decoded.value.type === INCREMENT_TYPE) increments.push(message)
     else others.push(message)
   }
-  yield* Metric.update(sorted.increment, increments.length)
-  yield* Metric.update(sorted.other, others.length)
-  yield* Metric.update(sorted.malformed, messages.length - increments.length - others.length)
+  yield* received.add("increment", increments.length)
+  yield* received.add("other", others.length)
+  yield* received.add("malformed", messages.length - increments.length - others.length)
   return { increments, others }
 })
 

@@ -2,13 +2,13 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
+import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import type { RedisFailure } from "../../services/Redis/Redis.ts"
 import type { SqlFailure } from "../../services/Sql/Sql.ts"
 import { Board } from "./Board.ts"
-import { survivingDefects } from "../observe/SurvivingDefects.ts"
+import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 
 /**
  * How often the board is refreshed when nobody asks. Far below the key's time to live, so it never lapses; short
@@ -25,9 +25,11 @@ const PAUSE = "20 millis"
 /** Callers that wait for a refresh at one time. */
 const MAILBOX = 256
 
-const refreshes = Metric.counter("board_refreshes_total", {
+const refreshes = labelledCounter({
+  name: "board_refreshes_total",
   description: "Boards selected and offered to Redis, by outcome.",
-  incremental: true,
+  label: "outcome",
+  values: ["written", "renewed", "older", "failed"],
 })
 
 export type RefreshFailure = SqlFailure | RedisFailure
@@ -51,8 +53,8 @@ const make = Effect.gen(function* () {
   const mailbox = yield* Queue.bounded<Deferred.Deferred<void, RefreshFailure>>(MAILBOX)
 
   const once = board.refresh.pipe(
-    Effect.tap((outcome) => Metric.update(Metric.withAttributes(refreshes, { outcome }), 1)),
-    Effect.tapError(() => Metric.update(Metric.withAttributes(refreshes, { outcome: "failed" }), 1)),
+    Effect.tap((outcome) => refreshes.add(outcome)),
+    Effect.tapError(() => refreshes.add("failed")),
     Effect.asVoid,
   )
   const serve = Effect.gen(function* () {

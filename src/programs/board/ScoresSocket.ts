@@ -12,7 +12,7 @@ import { Redis } from "../../services/Redis/Redis.ts"
 import { type Form, SocketHub } from "../../services/SocketHub/SocketHub.ts"
 import { Board, decodeBoard } from "./Board.ts"
 import { measureHop } from "../observe/Freshness.ts"
-import { survivingDefects } from "../observe/SurvivingDefects.ts"
+import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 
 /** Silence after which the current board is sent again: clients call 40 s of silence dead. */
 const REPEAT_AFTER = Duration.seconds(15)

@@ -12,7 +12,7 @@ import { type ReceivedMessage, Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../.
 import { measureHop } from "../observe/Freshness.ts"
 import { measureArrival, partitionByType } from "./ReceivedMessages.ts"
 import { Refresher } from "./Refresher.ts"
-import { survivingDefects } from "../observe/SurvivingDefects.ts"
+import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 import { linkTo } from "../observe/TraceContext.ts"
 
 /**

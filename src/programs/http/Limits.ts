@@ -1,4 +1,3 @@
-import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -6,10 +5,11 @@ import * as HttpEffect from "effect/http/HttpEffect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as Schema from "effect/Schema"
 import { TooManyRequests } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Score.ts"
+import { labelledCounter } from "../../foundation/LabelledCounter.ts"
+import { monotonicMicros } from "../../foundation/MonotonicTime.ts"
 import { CLIENT_ADDRESS } from "../../services/Listener/ListenerClient.ts"
 import { type Bucket, Redis, type RedisFailure, type Taken } from "../../services/Redis/Redis.ts"
 import { makeBuckets } from "../../services/Redis/RedisBucket.ts"
@@ -22,9 +22,14 @@ const LEFT_ALONE_MICROS = 1_000_000
 
 const SECOND_MICROS = 1_000_000
 
-const limited = Metric.counter("requests_limited_total", {
+const KINDS = ["increment", "login", "login-address", "unauthorized"] as const
+type Kind = (typeof KINDS)[number]
+
+const limited = labelledCounter({
+  name: "requests_limited_total",
   description: "Requests refused with 429, by the limit they met.",
-  incremental: true,
+  label: "limit",
+  values: KINDS,
 })
 
 const Limit = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))
@@ -32,13 +37,13 @@ const Burst = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000
 
 /** A limit: `burst` at once, one more every `refillMicros`. */
 interface Policy {
-  readonly kind: string
+  readonly kind: Kind
   readonly burst: number
   readonly refillMicros: number
 }
 
 /** None for 0: not limited. */
-const policyOf = (kind: string, limit: number, windowSeconds: number, burst = limit): Policy | undefined =>
+const policyOf = (kind: Kind, limit: number, windowSeconds: number, burst = limit): Policy | undefined =>
   limit === 0 ? undefined : { kind, burst, refillMicros: Math.round((windowSeconds * SECOND_MICROS) / limit) }
 
 /** The address by which the sender of a request is counted. */
@@ -75,8 +80,6 @@ export class Limits extends Context.Service<
   )
 }
 
-const nowMicros = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1000n))
-
 /** The fields of draft-ietf-httpapi-ratelimit-headers-10: what is allowed in which time, and what is left of it. */
 const headersOf = ({ kind, burst, refillMicros }: Policy, { remaining, waitMillis }: Taken) => ({
   "ratelimit-policy": `"${kind}";q=${burst};w=${Math.max(1, Math.round((burst * refillMicros) / SECOND_MICROS))}`,
@@ -92,18 +95,18 @@ const make = Effect.gen(function* () {
   const unauthorized = policyOf("unauthorized", config.unauthorized, 60)
 
   const takeLocally = makeBuckets(LOCAL_BUCKETS)
-  const locally = (bucket: Bucket) => Effect.map(nowMicros, (now) => takeLocally(bucket, now))
+  const locally = (bucket: Bucket) => Effect.map(monotonicMicros, (now) => takeLocally(bucket, now))
 
   let askAgainAt = -Infinity
   let away = false
   const failed = Effect.fnUntraced(function* (bucket: Bucket, failure: RedisFailure) {
-    askAgainAt = (yield* nowMicros) + LEFT_ALONE_MICROS
+    askAgainAt = (yield* monotonicMicros) + LEFT_ALONE_MICROS
     if (!away) yield* Effect.logWarning("Limits are counted by this process alone", failure)
     away = true
     return yield* locally(bucket)
   })
   const askAgain = Effect.fnUntraced(function* (bucket: Bucket) {
-    if ((yield* nowMicros) < askAgainAt) return yield* locally(bucket)
+    if ((yield* monotonicMicros) < askAgainAt) return yield* locally(bucket)
     const taken = yield* redis.take(bucket)
     if (away) yield* Effect.logInfo("Limits are counted together again")
     away = false
@@ -119,7 +122,7 @@ const make = Effect.gen(function* () {
     )
 
   const refuse = Effect.fnUntraced(function* (policy: Policy, taken: Taken) {
-    yield* Metric.update(Metric.withAttributes(limited, { limit: policy.kind }), 1)
+    yield* limited.add(policy.kind)
     yield* HttpEffect.appendPreResponseHandler((_request, response) =>
       Effect.succeed(HttpServerResponse.setHeaders(response, headersOf(policy, taken))),
     )

@@ -1,6 +1,4 @@
 import * as Effect from "effect/Effect"
-import * as HttpEffect from "effect/http/HttpEffect"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { maskEmail } from "../../domain/EmailMask.ts"
 import { databaseAway, Unauthorized, type Unavailable } from "../../domain/Errors.ts"
@@ -8,16 +6,7 @@ import { RANK_PAGE, type RankedScore } from "../../domain/Ranks.ts"
 import { CurrentPlayer, HandledApi } from "../../domain/ScoreboardApi.ts"
 import { Sql, type SqlFailure } from "../../services/Sql/Sql.ts"
 import { Board } from "../board/Board.ts"
-
-const cacheControl = (value: string) =>
-  HttpEffect.appendPreResponseHandler((_request, response) =>
-    Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", value)),
-  )
-
-const noStore = cacheControl("no-store")
-
-/** As the board itself: many readers of one page are one reader behind a CDN. */
-const briefly = cacheControl("public, max-age=1, stale-while-revalidate=5")
+import { cacheControl, noStore, SHARED_BRIEFLY } from "./CacheControl.ts"
 
 const orUnavailable =
   (message: string) =>
@@ -52,7 +41,7 @@ export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers
         orUnavailable("A page of the board could not be read"),
         Effect.map((read) => ({ ...read, scores: shown(read.scores) })),
         // An error is not for a cache.
-        Effect.tap(() => briefly),
+        Effect.tap(() => cacheControl(SHARED_BRIEFLY)),
       ),
     )
   }),

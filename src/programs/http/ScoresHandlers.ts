@@ -9,6 +9,7 @@ import type { Asked, Round } from "../../services/Listener/ListenerRounds.ts"
 import { Receipts } from "../../services/Receipts.ts"
 import { Board, type ShownBoard } from "../board/Board.ts"
 import { Increment } from "../increment/Increment.ts"
+import { SHARED_BRIEFLY } from "./CacheControl.ts"
 import { Limits } from "./Limits.ts"
 import { problemResponse } from "./Problems.ts"
 
@@ -55,9 +56,6 @@ export const ScoresHandlers = HttpApiBuilder.group(HandledApi, "scores", (handle
     )
   }),
 )
-
-/** Fresh for a second, then usable for a few more while a cache asks again: a CDN may stand in front. */
-const CACHE_CONTROL = "public, max-age=1, stale-while-revalidate=5"
 
 /** `GET /scores`, beside the contract's machinery: the one route that everybody asks for. */
 export const boardRound = Effect.gen(function* () {
@@ -106,7 +104,7 @@ const answers = new WeakMap<
 const respond = (shown: ShownBoard, ifNoneMatch: string | ReadonlyArray<string> | undefined) => {
   let pair = answers.get(shown)
   if (pair === undefined) {
-    const headers = { etag: shown.etag, "cache-control": CACHE_CONTROL }
+    const headers = { etag: shown.etag, "cache-control": SHARED_BRIEFLY }
     pair = [
       HttpServerResponse.text(shown.json, { contentType: "application/json", headers }),
       HttpServerResponse.empty({ status: 304, headers }),

@@ -1,6 +1,5 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import {
   databaseAway,
@@ -10,6 +9,7 @@ import {
   Unauthorized,
 } from "../../domain/Errors.ts"
 import type { Caller } from "../../domain/ScoreboardApi.ts"
+import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { Cognito } from "../../services/Cognito/Cognito.ts"
 import { Sql } from "../../services/Sql/Sql.ts"
 
@@ -22,11 +22,18 @@ export const THROTTLED_SECONDS = 30
  */
 const REMEMBERED_SECONDS = 24 * 3600
 
-const refreshes = Metric.counter("token_refreshes_total", {
+const refreshes = labelledCounter({
+  name: "token_refreshes_total",
   description: "Access tokens asked for with a refresh token, by outcome.",
-  incremental: true,
+  label: "outcome",
+  values: ["ok", "rejected", "throttled", "unavailable"],
 })
-const logouts = Metric.counter("logouts_total", { description: "Logouts, by outcome.", incremental: true })
+const logouts = labelledCounter({
+  name: "logouts_total",
+  description: "Logouts, by outcome.",
+  label: "outcome",
+  values: ["ok", "unavailable"],
+})
 
 /** The life of a sign-in after the login. */
 export const makeSessions = Effect.gen(function* () {
@@ -34,23 +41,23 @@ export const makeSessions = Effect.gen(function* () {
   const sql = yield* Sql
 
   const refresh = (refreshToken: string) => {
-    const counted = (outcome: string) => Metric.update(Metric.withAttributes(refreshes, { outcome }), 1)
     return cognito.refresh(Redacted.make(refreshToken)).pipe(
-      Effect.tap(counted("ok")),
+      Effect.tap(refreshes.add("ok")),
       Effect.map((renewal) => ({
         accessToken: renewal.accessToken,
         ...(renewal.refreshToken === undefined ? {} : { refreshToken: renewal.refreshToken }),
       })),
       Effect.catchTags({
-        TokenRejected: () => Effect.andThen(counted("rejected"), Effect.fail(new InvalidRefreshToken())),
+        TokenRejected: () =>
+          Effect.andThen(refreshes.add("rejected"), Effect.fail(new InvalidRefreshToken())),
         LoginThrottled: () =>
           Effect.andThen(
-            counted("throttled"),
+            refreshes.add("throttled"),
             Effect.fail(new TooManyRequests({ retryAfterSeconds: THROTTLED_SECONDS })),
           ),
         CognitoFailure: (error) =>
           Effect.logError("The identity provider did not answer a refresh", error).pipe(
-            Effect.andThen(counted("unavailable")),
+            Effect.andThen(refreshes.add("unavailable")),
             Effect.andThen(Effect.fail(providerAway)),
           ),
       }),
@@ -85,10 +92,7 @@ export const makeSessions = Effect.gen(function* () {
       { concurrency: 2 },
     )
     const failed = outcomes.find((outcome) => outcome._tag === "Failure")
-    yield* Metric.update(
-      Metric.withAttributes(logouts, { outcome: failed === undefined ? "ok" : "unavailable" }),
-      1,
-    )
+    yield* logouts.add(failed === undefined ? "ok" : "unavailable")
     if (failed !== undefined) return yield* Effect.fail(failed.failure)
   })
 

@@ -1,8 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as HttpEffect from "effect/http/HttpEffect"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
-import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import {
   databaseAway,
@@ -12,17 +9,19 @@ import {
   Unauthorized,
 } from "../../domain/Errors.ts"
 import { CurrentPlayer, HandledApi, HISTORY_PAGE } from "../../domain/ScoreboardApi.ts"
+import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { Cognito, type Session } from "../../services/Cognito/Cognito.ts"
 import { Sql } from "../../services/Sql/Sql.ts"
+import { noStore } from "./CacheControl.ts"
 import { clientAddressOf, Limits } from "./Limits.ts"
 import { makeSessions, THROTTLED_SECONDS } from "./Sessions.ts"
 
-const logins = Metric.counter("logins_total", { description: "Logins, by outcome.", incremental: true })
-const counted = (outcome: string) => Metric.update(Metric.withAttributes(logins, { outcome }), 1)
-
-const noStore = HttpEffect.appendPreResponseHandler((_request, response) =>
-  Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", "no-store")),
-)
+const logins = labelledCounter({
+  name: "logins_total",
+  description: "Logins, by outcome.",
+  label: "outcome",
+  values: ["ok", "rejected", "throttled", "unavailable"],
+})
 
 /** `/users/…` */
 export const UsersHandlers = HttpApiBuilder.group(HandledApi, "users", (handlers) =>
@@ -43,22 +42,22 @@ export const UsersHandlers = HttpApiBuilder.group(HandledApi, "users", (handlers
         Effect.andThen(limits.login(payload.email, clientAddressOf(request))),
         Effect.andThen(cognito.login(payload.email, Redacted.make(payload.password))),
         Effect.tap(remember),
-        Effect.tap(() => counted("ok")),
+        Effect.tap(() => logins.add("ok")),
         Effect.map(({ accessToken, refreshToken }) => ({ accessToken, refreshToken })),
         Effect.catchTags({
           LoginRejected: (error) =>
             Effect.logInfo("A login was refused", { reason: error.reason }).pipe(
-              Effect.andThen(counted("rejected")),
+              Effect.andThen(logins.add("rejected")),
               Effect.andThen(Effect.fail(new InvalidCredentials())),
             ),
           LoginThrottled: () =>
             Effect.andThen(
-              counted("throttled"),
+              logins.add("throttled"),
               Effect.fail(new TooManyRequests({ retryAfterSeconds: THROTTLED_SECONDS })),
             ),
           CognitoFailure: (error) =>
             Effect.logError("The identity provider did not answer a login", error).pipe(
-              Effect.andThen(counted("unavailable")),
+              Effect.andThen(logins.add("unavailable")),
               Effect.andThen(Effect.fail(providerAway)),
             ),
         }),

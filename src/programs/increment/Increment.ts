@@ -8,6 +8,8 @@ import * as Queue from "effect/Queue"
 import type * as Tracer from "effect/Tracer"
 import { databaseAway, Forbidden, providerAway, Unauthorized, Unavailable } from "../../domain/Errors.ts"
 import type { Caller } from "../../domain/ScoreboardApi.ts"
+import { labelledCounter } from "../../foundation/LabelledCounter.ts"
+import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
 import { Cognito } from "../../services/Cognito/Cognito.ts"
 import { type IncrementRequest, type IncrementRow, Sql } from "../../services/Sql/Sql.ts"
 import { Outbox } from "./Outbox.ts"
@@ -28,18 +30,12 @@ export const COMMITTERS = 2
  */
 const ANSWER_LIMIT_MILLIS = 2750
 
-const increments = Metric.counter("increments_total", {
+const increments = labelledCounter({
+  name: "increments_total",
   description: "Requests to raise a score, by outcome.",
-  incremental: true,
+  label: "outcome",
+  values: ["counted", "duplicate", "unknown", "hidden", "revoked", "unavailable"],
 })
-const outcomes: Readonly<Record<IncrementRow["outcome"] | "unavailable", Metric.Metric<number, unknown>>> = {
-  counted: Metric.withAttributes(increments, { outcome: "counted" }),
-  duplicate: Metric.withAttributes(increments, { outcome: "duplicate" }),
-  unknown: Metric.withAttributes(increments, { outcome: "unknown" }),
-  hidden: Metric.withAttributes(increments, { outcome: "hidden" }),
-  revoked: Metric.withAttributes(increments, { outcome: "revoked" }),
-  unavailable: Metric.withAttributes(increments, { outcome: "unavailable" }),
-}
 const batches = Metric.histogram("increment_batch_rows", {
   description: "Requests per commit.",
   boundaries: [1, 2, 5, 10, 20, 50, 100],
@@ -52,9 +48,6 @@ interface Pending {
   /** By the monotonic clock. */
   readonly arrivedMillis: number
 }
-
-/** Not the time of day: that one can be set, and then nobody would be out of time, or everybody. */
-const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 /** Owns the write path: requests that arrive while a commit is in flight share the next one. */
 export class Increment extends Context.Service<
@@ -199,7 +192,7 @@ const make = Effect.gen(function* () {
     const span = yield* collectedSpan
     let row = yield* submit(request, span)
     if (row.outcome === "unknown") row = yield* submit({ ...request, email: yield* emailOf(caller) }, span)
-    yield* Metric.update(outcomes[row.outcome], 1)
+    yield* increments.add(row.outcome)
     if (row.outcome === "revoked" || row.outcome === "unknown") return yield* new Unauthorized()
     if (row.outcome === "hidden") return yield* new Forbidden()
   })
@@ -207,7 +200,7 @@ const make = Effect.gen(function* () {
   return Increment.of({
     raise: (caller, key) =>
       Effect.tapError(raise(caller, key), (error) =>
-        error._tag === "Unavailable" ? Metric.update(outcomes.unavailable, 1) : Effect.void,
+        error._tag === "Unavailable" ? increments.add("unavailable") : Effect.void,
       ),
   })
 })

@@ -2,15 +2,15 @@ import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import { encodeIncrement } from "../../domain/Messages.ts"
 import type { UserId } from "../../domain/Score.ts"
 import { measureHop } from "../observe/Freshness.ts"
+import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { Sql } from "../../services/Sql/Sql.ts"
 import { type OutgoingMessage, Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../../services/Sqs/Sqs.ts"
-import { survivingDefects } from "../observe/SurvivingDefects.ts"
+import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 
 /** Commits waiting to be sent; more than that are left to the sweep. */
 const MAILBOX = 1000
@@ -42,15 +42,12 @@ const DELETE_EVERY = "200 millis"
 /** What a stopping process may spend on sending what is left; the rest is swept up elsewhere. */
 const LAST_SEND_LIMIT = "2 seconds"
 
-const messages = Metric.counter("outbox_messages_total", {
+const messages = labelledCounter({
+  name: "outbox_messages_total",
   description: "Messages of committed increments, by what became of them here.",
-  incremental: true,
+  label: "outcome",
+  values: ["sent", "kept"],
 })
-
-const outcomes = {
-  sent: Metric.withAttributes(messages, { outcome: "sent" }),
-  kept: Metric.withAttributes(messages, { outcome: "kept" }),
-}
 
 /** One commit whose messages are to be sent. */
 export interface Commit {
@@ -125,8 +122,8 @@ const make = Effect.gen(function* () {
     const sent = commits.filter((commit) => !kept.has(commit.outboxId))
     yield* measureHop("commit-queue", ...sent.map((commit) => commit.committedAt))
     const unsent = all.filter(({ outboxId }) => kept.has(outboxId)).length
-    yield* Metric.update(outcomes.sent, all.length - unsent)
-    yield* Metric.update(outcomes.kept, unsent)
+    yield* messages.add("sent", all.length - unsent)
+    yield* messages.add("kept", unsent)
     yield* Queue.offerAll(
       sentIds,
       sent.map(({ outboxId }) => outboxId),

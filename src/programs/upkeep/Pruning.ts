@@ -3,7 +3,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import { Sql } from "../../services/Sql/Sql.ts"
-import { survivingDefects } from "../observe/SurvivingDefects.ts"
+import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 
 /** How often old keys are looked for: a key may be known a little longer than promised, never shorter. */
 const EVERY = "1 minute"

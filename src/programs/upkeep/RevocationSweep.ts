@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { Sql } from "../../services/Sql/Sql.ts"
-import { survivingDefects } from "../observe/SurvivingDefects.ts"
+import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 
 /** How often revocations of expired tokens are forgotten: they do no harm, they only take room. */
 const SWEEP_EVERY = "10 minutes"

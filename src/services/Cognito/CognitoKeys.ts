@@ -1,6 +1,5 @@
 import { createPublicKey } from "node:crypto"
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -8,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
 
 /** How long one fetch of the keys may take in all: below the three seconds that a caller is made to wait. */
 const FETCH_LIMIT = "2 seconds"
@@ -89,9 +89,6 @@ export interface KeyRing {
   /** Fetches the keys unless they are younger than `maxAgeMillis`. */
   readonly freshen: (maxAgeMillis: number) => Effect.Effect<void, Error>
 }
-
-/** Not the time of day: that one can be set back, and then no age would ever be reached. */
-const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 /**
  * `onKeys` gets every key set that was fetched, to take the place of the one before. Keys stay when a fetch fails.

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { UserId } from "../../domain/Score.ts"
-import { abandonable } from "./CognitoLocalUsers.ts"
+import { abandonable } from "../../foundation/Abandonable.ts"
 
 /** How long a refresh token holds: Cognito's default. */
 const REFRESH_DAYS = 30

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { UserId } from "../../domain/Score.ts"
+import { abandonable } from "../../foundation/Abandonable.ts"
 import { hashPassword } from "./CognitoPasswords.ts"
 
 /** A user of the local identity provider; `id` becomes the `sub` of the tokens. */
@@ -24,12 +24,6 @@ create table if not exists local_users (
   salt bytea not null,
   hash bytea not null
 )`
-
-/** An interruption does not wait for the statement: cancelling it needs a server that answers. */
-export const abandonable = <A, E, R>(statement: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Effect.forkDetach(statement), (fiber) =>
-    Effect.onInterrupt(Fiber.join(fiber), () => Effect.sync(() => fiber.interruptUnsafe())),
-  )
 
 /** The one user whose `column` is exactly `value`. */
 export const selectLocalUser = Effect.fnUntraced(function* (

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto"
+import { LruMap } from "../../foundation/LruMap.ts"
 import type { AccessTokenClaims } from "./Cognito.ts"
 
 /** Verified tokens by their SHA-256: the token itself is not kept. */
@@ -17,24 +18,10 @@ export const tokenDigest = (token: string): string => hash("sha256", token, "bas
  * effect/Cache takes in a lookup that is still under way, so a flood of forged tokens could push out good ones.
  */
 export const makeTokenMemory = (capacity: number): TokenMemory => {
-  // A Map keeps its keys in the order in which they were set.
-  const claimsByDigest = new Map<string, AccessTokenClaims>()
-  const remember = (digest: string, claims: AccessTokenClaims) => {
-    claimsByDigest.delete(digest)
-    claimsByDigest.set(digest, claims)
-    if (claimsByDigest.size <= capacity) return
-    for (const oldest of claimsByDigest.keys()) {
-      claimsByDigest.delete(oldest)
-      return
-    }
-  }
+  const claimsByDigest = new LruMap<string, AccessTokenClaims>(capacity)
   return {
-    recall: (digest) => {
-      const claims = claimsByDigest.get(digest)
-      if (claims !== undefined) remember(digest, claims)
-      return claims
-    },
-    remember,
-    forget: (digest) => void claimsByDigest.delete(digest),
+    recall: (digest) => claimsByDigest.get(digest),
+    remember: (digest, claims) => claimsByDigest.set(digest, claims),
+    forget: (digest) => claimsByDigest.delete(digest),
   }
 }

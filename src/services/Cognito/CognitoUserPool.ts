@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { UserId } from "../../domain/Score.ts"
+import { HttpUrl } from "../../foundation/HttpUrl.ts"
 import { Cognito, CognitoFailure, LoginRejected, type Profile, type TokenRejected } from "./Cognito.ts"
 import { call, limited, unexpected } from "./CognitoUserPoolCalls.ts"
 import { refusedLogin, refusedProfile } from "./CognitoUserPoolErrors.ts"
@@ -21,12 +22,6 @@ import { makeAwsSessions } from "./CognitoUserPoolSessions.ts"
 import { fetchKeySet } from "./CognitoKeys.ts"
 import { makeTokens } from "./CognitoTokens.ts"
 import { isUserName } from "./CognitoUserName.ts"
-
-const HttpUrl = Schema.URL.check(
-  Schema.makeFilter((url) => url.protocol === "https:" || url.protocol === "http:", {
-    expected: "an http or https URL",
-  }),
-)
 
 /** The region, an underscore and the pool's own name, such as `eu-west-1_AbC123`. */
 const UserPoolId = Schema.String.check(Schema.isPattern(/^[a-z0-9-]+_[A-Za-z0-9]+$/))

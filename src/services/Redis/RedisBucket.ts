@@ -1,4 +1,5 @@
 import { hash } from "node:crypto"
+import { LruMap } from "../../foundation/LruMap.ts"
 import type { Bucket, Taken } from "./Redis.ts"
 
 /** The name under which a bucket is kept. */
@@ -27,20 +28,11 @@ export const takeFrom = (
  * microseconds, of any clock that only goes forward.
  */
 export const makeBuckets = (capacity: number) => {
-  // A Map keeps its keys in the order in which they were set.
-  const fullByName = new Map<string, number>()
+  const fullByName = new LruMap<string, number>(capacity)
   return (bucket: Bucket, now: number): Taken => {
     const name = nameOf(bucket)
-    const { full, taken } = takeFrom(fullByName.get(name) ?? now, now, bucket)
-    if (full === undefined) return taken
-    fullByName.delete(name)
-    fullByName.set(name, full)
-    if (fullByName.size > capacity) {
-      for (const oldest of fullByName.keys()) {
-        fullByName.delete(oldest)
-        break
-      }
-    }
+    const { full, taken } = takeFrom(fullByName.peek(name) ?? now, now, bucket)
+    if (full !== undefined) fullByName.set(name, full)
     return taken
   }
 }

@@ -9,6 +9,7 @@ import * as Schedule from "effect/Schedule"
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
+import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { type Audience, type Form, Frames, Viewer } from "./SocketHubViewer.ts"
 
 /** Clients send nothing but control frames; more than this closes the connection (1009). */
@@ -31,13 +32,19 @@ const accepted = Metric.counter("websocket_accepted_total", {
   description: "Sockets opened.",
   incremental: true,
 })
-const refusals = Metric.counter("websocket_refused_total", {
+const REFUSALS = ["draining", "full", "address", "malformed"] as const
+const refusals = labelledCounter({
+  name: "websocket_refused_total",
   description: "Upgrades refused, by reason.",
-  incremental: true,
+  label: "reason",
+  values: REFUSALS,
 })
-const cut = Metric.counter("websocket_cut_total", {
+const CUTS = ["silent", "unread", "drain"] as const
+const cut = labelledCounter({
+  name: "websocket_cut_total",
   description: "Sockets cut, by reason.",
-  incremental: true,
+  label: "reason",
+  values: CUTS,
 })
 const broadcasts = Metric.counter("websocket_broadcasts_total", {
   description: "Boards sent to every socket.",
@@ -133,11 +140,11 @@ const make = Effect.fnUntraced(function* (limits: {
   const perAddress = new Map<string, number>()
   let draining = false
 
-  const refuse = (reason: string, refusal: Refusal) => {
-    Metric.withAttributes(refusals, { reason }).updateUnsafe(1, context)
+  const refuse = (reason: (typeof REFUSALS)[number], refusal: Refusal) => {
+    refusals.addUnsafe(reason, context)
     return refusal
   }
-  const lose = (reason: string) => Metric.withAttributes(cut, { reason }).updateUnsafe(1, context)
+  const lose = (reason: (typeof CUTS)[number]) => cut.addUnsafe(reason, context)
 
   const audience: Audience = {
     newest: undefined,

@@ -1,7 +1,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import type * as Redacted from "effect/Redacted"
+import { abandonable } from "../../foundation/Abandonable.ts"
 
 /** Upper bound of any statement at the server: far above the slowest seen (8 ms), below what a caller waits. */
 const STATEMENT_TIMEOUT_MILLIS = 2000
@@ -24,20 +24,12 @@ const OUTBOX_CONNECTIONS = 1
 /** Board reads are shared by all requests in flight, so few are ever open at once. */
 const READ_CONNECTIONS = 4
 
-/**
- * Gives up on a call whose peer says nothing. The call itself is interrupted but not waited for: cancelling a
- * statement takes a second connection, which a mute server does not answer either.
- */
+/** Gives up on a call that the server does not answer in time, without waiting for the call to stop. */
 export const bounded = <A, E>(call: Effect.Effect<A, E>, limitMillis: number): Effect.Effect<A, E | Error> =>
-  Effect.flatMap(Effect.forkDetach(call), (fiber) =>
-    Fiber.join(fiber).pipe(
-      Effect.timeoutOrElse({
-        duration: limitMillis,
-        orElse: () => Effect.fail(new Error(`PostgreSQL did not answer within ${limitMillis} ms`)),
-      }),
-      Effect.onExit(() => Effect.sync(() => fiber.interruptUnsafe())),
-    ),
-  )
+  Effect.timeoutOrElse(abandonable(call), {
+    duration: limitMillis,
+    orElse: () => Effect.fail(new Error(`PostgreSQL did not answer within ${limitMillis} ms`)),
+  })
 
 const LIMITS = {
   statement_timeout: String(STATEMENT_TIMEOUT_MILLIS),

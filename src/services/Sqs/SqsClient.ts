@@ -8,13 +8,8 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import { HttpUrl } from "../../foundation/HttpUrl.ts"
 import { type Answer, makeHttp } from "./SqsHttp.ts"
-
-const HttpUrl = Schema.URL.check(
-  Schema.makeFilter((url) => url.protocol === "https:" || url.protocol === "http:", {
-    expected: "an http or https URL",
-  }),
-)
 
 /** Credentials are read at the first call, from the environment and every other place where AWS keeps them. */
 export const sqsConfig = {

@@ -20,7 +20,7 @@ interface Room {
 /** What each service beside its contract may load: its own folder, the domain, and its driver. */
 const service = (name: string, ...drivers: ReadonlyArray<string>): Room => ({
   files: `src/services/${name}/**`,
-  may: [...EFFECT, "src/domain/**", ...drivers],
+  may: [...EFFECT, "src/domain/**", "src/foundation/**", ...drivers],
 })
 
 /** A contract is read without its drivers. */
@@ -31,7 +31,13 @@ const contract = (name: string): Room => ({
 
 const program = (name: string, ...below: ReadonlyArray<string>): Room => ({
   files: `src/programs/${name}/**`,
-  may: [...EFFECT, "src/domain/**", "src/services/**", ...below.map((room) => `src/programs/${room}/**`)],
+  may: [
+    ...EFFECT,
+    "src/domain/**",
+    "src/foundation/**",
+    "src/services/**",
+    ...below.map((room) => `src/programs/${room}/**`),
+  ],
 })
 
 /** What tests and benches use that see the system from outside. */
@@ -61,6 +67,7 @@ const BENCH = [
 
 /** The house as a table: the first row that fits a file holds. CONTRIBUTING.md says it in words. */
 const HOUSE: ReadonlyArray<Room> = [
+  { files: "src/foundation/**", may: EFFECT },
   { files: "src/domain/**", may: ["effect/[A-Z]*", "effect/http-api/[A-Z]*"] },
   ...["Cognito", "Redis", "Sqs"].map(contract),
   service(
@@ -83,8 +90,11 @@ const HOUSE: ReadonlyArray<Room> = [
     "@smithy/core/checksum",
     "@smithy/signature-v4",
   ),
-  { files: "src/services/Receipts.ts", may: [...EFFECT, ...NODE, "src/domain/**", "jose"] },
-  { files: "src/services/*.ts", may: [...EFFECT, ...NODE, "src/domain/**"] },
+  {
+    files: "src/services/Receipts.ts",
+    may: [...EFFECT, ...NODE, "src/domain/**", "src/foundation/**", "jose"],
+  },
+  { files: "src/services/*.ts", may: [...EFFECT, ...NODE, "src/domain/**", "src/foundation/**"] },
   program("observe"),
   program("upkeep", "observe"),
   program("increment", "observe"),

@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 const PAUSE = "1 second"
 
 /**
- * One turn of a loop that must not end: a defect is an error in the log, with its cause, and the loop goes on after a
- * moment. Failures and interruption are the loop's own business and pass through.
+ * One turn of a loop that must not end: a defect is logged as an error with its cause, and the loop continues after a
+ * moment. Failures and interruption pass through: they are for the loop itself.
  */
 export const survivingDefects =
   (what: string) =>
