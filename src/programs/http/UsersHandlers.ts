@@ -8,7 +8,8 @@ import {
   TooManyRequests,
   Unauthorized,
 } from "../../domain/Errors.ts"
-import { CurrentPlayer, HandledApi, HISTORY_PAGE } from "../../domain/ScoreboardApi.ts"
+import { HISTORY_PAGE } from "../../domain/History.ts"
+import { CurrentPlayer, HandledApi } from "../../domain/ScoreboardApi.ts"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { Cognito, type Session } from "../../services/Cognito/Cognito.ts"
 import { Sql } from "../../services/Sql/Sql.ts"
