@@ -4,8 +4,11 @@ import { Count } from "./Score.ts"
 /** The most entries of one page of `GET /users/me/history`. From the contract. */
 export const HISTORY_PAGE = 100
 
-/** A point in a player's history. Clients get it as `next` and treat it as opaque. */
-export const HistoryCursor = Schema.String.check(Schema.isPattern(/^[1-9][0-9]{0,18}$/u))
+/**
+ * A point in a player's history. Clients get it as `next` and treat it as opaque. 18 digits fit into PostgreSQL's
+ * `bigint`, and more events than that will not happen.
+ */
+export const HistoryCursor = Schema.String.check(Schema.isPattern(/^[1-9][0-9]{0,17}$/u))
 
 const HistoryEntry = Schema.Struct({
   id: HistoryCursor.annotate({ description: "Identifies this change among all changes of the caller." }),

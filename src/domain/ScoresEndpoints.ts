@@ -66,7 +66,8 @@ export const increment = HttpApiEndpoint.post("increment", "/increment", {
 const boardHeaders = {
   etag: Schema.String.check(Schema.isPattern(/^"[^"]+"$/u)).annotate({
     description:
-      'Identifies this board: `"<epoch>-<version>"`. Send it as `If-None-Match` to ask for a newer one.',
+      'Identifies this board: `"<epoch>-<version>"`, or `"<epoch>-<version>-masked"` where e-mail addresses are ' +
+      "masked. Send it as `If-None-Match` to ask for a newer board.",
   }),
 }
 
