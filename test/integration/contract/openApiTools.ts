@@ -6,7 +6,7 @@ import { join } from "node:path"
 /** The folder with the programs that check the OpenAPI document. They are heavy, so they have a package of their own. */
 export const TOOLS = join(import.meta.dirname, "../../openapi")
 
-const HOW_TO_INSTALL =
+export const HOW_TO_INSTALL =
   "The checks of the OpenAPI document are not installed: run `npm ci --prefix test/openapi`"
 
 /** What a program printed, and its exit code: null after a signal. */
