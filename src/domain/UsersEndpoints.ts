@@ -11,7 +11,7 @@ import {
   Unavailable,
   UnsupportedMediaType,
 } from "./Errors.ts"
-import { History, HISTORY_PAGE, HistoryCursor } from "./History.ts"
+import { History, HISTORY_PAGE, HistoryCursor } from "./PlayerHistory.ts"
 import { pageLimit } from "./IntegerText.ts"
 
 /** The routes under `/users`, for `ScoreboardApi`, which also says which of them need an access token. */

@@ -8,7 +8,7 @@ import {
   TooManyRequests,
   Unauthorized,
 } from "../../domain/Errors.ts"
-import { HISTORY_PAGE } from "../../domain/History.ts"
+import { HISTORY_PAGE } from "../../domain/PlayerHistory.ts"
 import { CurrentPlayer, HandledApi } from "../../domain/ScoreboardApi.ts"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { Cognito, type Session } from "../../services/Cognito/Cognito.ts"
