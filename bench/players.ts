@@ -18,7 +18,12 @@ export const somebody = (players: number) => playerAt(1 + Math.floor(Math.random
 let keys = 0
 /** So many increments, each with a key that was never used. */
 export const batchOf = (size: number, who: () => UserId) =>
-  Array.from({ length: size }, () => ({ userId: who(), email: "", key: `key-${keys++}`, tokenId: "" }))
+  Array.from({ length: size }, () => ({
+    userId: who(),
+    email: undefined,
+    key: `key-${keys++}`,
+    tokenId: undefined,
+  }))
 
 /** Runs a call again and again, one at a time, and gives the milliseconds of each. */
 export const latencies = Effect.fnUntraced(function* (

@@ -10,9 +10,11 @@ import type { Fragment } from "effect/sql/Statement"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { UserId } from "../src/domain/Score.ts"
-import { SqlLevels, wrongLevels } from "../src/services/Sql/SqlLevels.ts"
+import { commitIncrements } from "../src/services/Sql/SqlCommit.ts"
+import { SqlLevels } from "../src/services/Sql/SqlLevels.ts"
+import * as SqlLevelsPostgres from "../src/services/Sql/SqlLevelsPostgres.ts"
 import { pageStatement, selectStanding, standingStatement } from "../src/services/Sql/SqlRanks.ts"
-import { commitIncrements } from "../src/services/Sql/SqlStatements.ts"
+import { wrongLevels } from "../src/services/Sql/SqlWrongLevels.ts"
 import * as Postgres from "../test/support/engines/Postgres.ts"
 import { batchOf, everyTenMillis, forSeconds, latencies, SERVER, somebody, times, told } from "./players.ts"
 import { cpuOf, milliseconds, quantile, spread } from "./ranksStatistics.ts"
@@ -198,7 +200,7 @@ export const main = (args: ReadonlyArray<string>) =>
     })
     const players = Number(values.players)
     const { url } = yield* Postgres.make({ settings: SERVER })
-    const levels = yield* Effect.map(Layer.build(SqlLevels.layerFrom(url)), Context.get(SqlLevels))
+    const levels = yield* Effect.map(Layer.build(SqlLevelsPostgres.layerFrom(url)), Context.get(SqlLevels))
     const sql = yield* PgClient.make({ url, maxConnections: 1 })
     const startupParameters = { plan_cache_mode: "force_generic_plan" }
     const commits = yield* PgClient.make({ url, maxConnections: 2, startupParameters })

@@ -1,6 +1,7 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { commitIncrements, deleteOutboxStatement } from "../../src/services/Sql/SqlStatements.ts"
+import { commitIncrements } from "../../src/services/Sql/SqlCommit.ts"
+import { deleteOutboxStatement } from "../../src/services/Sql/SqlOutbox.ts"
 import { batchOf, everyTenMillis, forSeconds, somebody } from "../players.ts"
 import type { Side } from "./sides.ts"
 
@@ -37,7 +38,7 @@ export const growth = Effect.fnUntraced(function* (side: Side, players: number) 
         side.load,
         batchOf(10, () => somebody(players)),
       ),
-      (rows) => deleteOutboxStatement(side.sql, [...new Set(rows.flatMap((row) => row.outbox_id ?? []))]),
+      ({ outboxId }) => deleteOutboxStatement(side.sql, outboxId === undefined ? [] : [outboxId]),
     )
   const rate = yield* everyTenMillis(increment, forSeconds(SECONDS))
   yield* Effect.sleep(COUNTED)

@@ -2,15 +2,12 @@ import * as Effect from "effect/Effect"
 import type * as Statement from "effect/sql/Statement"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { BOARD_SIZE } from "../../src/domain/Score.ts"
+import { boardStatement } from "../../src/services/Sql/SqlBoard.ts"
+import { incrementsStatement } from "../../src/services/Sql/SqlCommit.ts"
+import { historyStatement } from "../../src/services/Sql/SqlHistory.ts"
+import { deleteOutboxStatement, leaseStatement } from "../../src/services/Sql/SqlOutbox.ts"
 import { pruneKeysStatement } from "../../src/services/Sql/SqlPruning.ts"
 import { standingStatement } from "../../src/services/Sql/SqlRanks.ts"
-import {
-  boardStatement,
-  deleteOutboxStatement,
-  historyStatement,
-  incrementsStatement,
-  leaseStatement,
-} from "../../src/services/Sql/SqlStatements.ts"
 import { batchOf, playerAt, somebody } from "../players.ts"
 import type { Side } from "./sides.ts"
 

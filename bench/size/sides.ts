@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { SqlLevels } from "../../src/services/Sql/SqlLevels.ts"
+import * as SqlLevelsPostgres from "../../src/services/Sql/SqlLevelsPostgres.ts"
 import { milliseconds, spread } from "../ranksStatistics.ts"
 
 /** One of the two databases, with connections like the product's. */
@@ -32,7 +33,7 @@ const PLAYERS_PER_KEY = 10
  */
 export const makeSide = Effect.fnUntraced(function* (name: string, url: Redacted.Redacted, players: number) {
   const startupParameters = { plan_cache_mode: "force_generic_plan" }
-  const levels = yield* Effect.map(Layer.build(SqlLevels.layerFrom(url)), Context.get(SqlLevels))
+  const levels = yield* Effect.map(Layer.build(SqlLevelsPostgres.layerFrom(url)), Context.get(SqlLevels))
   const sql = yield* PgClient.make({ url, maxConnections: 1 })
   const commits = yield* PgClient.make({ url, maxConnections: 1, startupParameters })
   const load = yield* PgClient.make({ url, maxConnections: 2, startupParameters })

@@ -7,7 +7,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { type ExportCursor, Sql } from "../../services/Sql/Sql.ts"
+import { type ExportCursor, SqlModeration } from "../../services/Sql/SqlModeration.ts"
 
 /** The most points of one correction: each is a row of the levels, and increments wait for the lock meanwhile. */
 const MAX_CORRECTION = 10_000
@@ -22,7 +22,7 @@ const refuse = (message: string) => Effect.fail(new AdminRefused({ message }))
 
 /** The one player whom an operator means. */
 const findOne = Effect.fnUntraced(function* (query: string) {
-  const found = yield* (yield* Sql).findPlayers(query)
+  const found = yield* (yield* SqlModeration).findPlayers(query)
   // An id is nobody else's e-mail, unless somebody chose it to look like one.
   const player = found.find(({ id }) => id === query) ?? (found.length === 1 ? found[0] : undefined)
   if (player !== undefined) return player
@@ -31,7 +31,7 @@ const findOne = Effect.fnUntraced(function* (query: string) {
   return yield* refuse(`Several players have this e-mail; name one by id:\n${ids}`)
 })
 
-const report = (line: Readonly<Record<string, unknown>>) => Console.log(JSON.stringify(line))
+const report = (line: object) => Console.log(JSON.stringify(line))
 
 interface Doing {
   readonly user: string
@@ -42,7 +42,7 @@ interface Doing {
 const setHidden = (hidden: boolean) =>
   Effect.fnUntraced(function* ({ user, reason, by }: Doing) {
     const { id } = yield* findOne(user)
-    const score = yield* (yield* Sql).setHidden(hidden, { userId: id, actor: by, reason })
+    const score = yield* (yield* SqlModeration).setHidden(hidden, { userId: id, actor: by, reason })
     yield* report({ userId: id, hidden, changed: score !== undefined })
   })
 
@@ -53,14 +53,14 @@ const correct = Effect.fnUntraced(function* ({
   amount,
 }: Doing & { readonly amount: number }) {
   const player = yield* findOne(user)
-  const score = yield* (yield* Sql).correct(amount, { userId: player.id, actor: by, reason })
+  const score = yield* (yield* SqlModeration).correct(amount, { userId: player.id, actor: by, reason })
   if (score === undefined) return yield* refuse(`The score is ${player.score}: it cannot go below 0`)
   yield* report({ userId: player.id, amount, score })
 })
 
 /** Every row as one line of JSON; a page is read when the one before was written. */
 const exportHistory = Effect.fnUntraced(function* ({ user }: { readonly user: Option.Option<string> }) {
-  const sql = yield* Sql
+  const sql = yield* SqlModeration
   const userId = Option.isSome(user) ? (yield* findOne(user.value)).id : undefined
   let after: ExportCursor | undefined
   yield* Stream.fromEffect(

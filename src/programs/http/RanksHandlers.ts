@@ -29,7 +29,7 @@ export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers
         yield* noStore
         const caller = yield* CurrentPlayer
         const { revoked, ...standing } = yield* sql
-          .standing({ userId: caller.userId, tokenId: caller.tokenId ?? "" })
+          .standing({ userId: caller.userId, tokenId: caller.tokenId })
           .pipe(orUnavailable("A standing could not be read"))
         if (revoked) return yield* new Unauthorized()
         return { ...standing, above: shown(standing.above), below: shown(standing.below) }

@@ -26,8 +26,8 @@ export const ScoresHandlers = HttpApiBuilder.group(HandledApi, "scores", (handle
     const keyOf = (
       caller: Caller,
       headers: { readonly "idempotency-key"?: string; readonly "action-receipt"?: string },
-    ): Effect.Effect<string, InvalidReceipt | Unavailable> => {
-      if (!receipts.required) return Effect.succeed(headers["idempotency-key"] ?? "")
+    ): Effect.Effect<string | undefined, InvalidReceipt | Unavailable> => {
+      if (!receipts.required) return Effect.succeed(headers["idempotency-key"])
       return receipts.verify(headers["action-receipt"] ?? "", caller.userId).pipe(
         Effect.map((id) => `receipt:${id}`),
         Effect.catchTags({

@@ -84,7 +84,7 @@ export const UsersHandlers = HttpApiBuilder.group(HandledApi, "users", (handlers
         const page = yield* sql
           .history({
             userId: caller.userId,
-            tokenId: caller.tokenId ?? "",
+            tokenId: caller.tokenId,
             after: query.after,
             limit: limit + 1,
           })

@@ -11,7 +11,12 @@ import type { Caller } from "../../domain/ScoreboardApi.ts"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
 import { Cognito } from "../../services/Cognito/Cognito.ts"
-import { type IncrementRequest, type IncrementRow, Sql } from "../../services/Sql/Sql.ts"
+import {
+  type IncrementAnswer,
+  type IncrementOutcome,
+  type IncrementRequest,
+  Sql,
+} from "../../services/Sql/Sql.ts"
 import { Outbox } from "./Outbox.ts"
 import { collectedSpan, traceContext } from "../observe/TraceContext.ts"
 
@@ -36,6 +41,14 @@ const increments = labelledCounter({
   label: "outcome",
   values: ["counted", "duplicate", "unknown", "hidden", "revoked", "unavailable"],
 })
+const LABELS = {
+  Counted: "counted",
+  Duplicate: "duplicate",
+  UnknownPlayer: "unknown",
+  Hidden: "hidden",
+  Revoked: "revoked",
+} as const
+
 const batches = Metric.histogram("increment_batch_rows", {
   description: "Requests per commit.",
   boundaries: [1, 2, 5, 10, 20, 50, 100],
@@ -44,7 +57,7 @@ const batches = Metric.histogram("increment_batch_rows", {
 interface Pending {
   readonly request: IncrementRequest
   readonly span: Tracer.Span | undefined
-  readonly answer: Deferred.Deferred<IncrementRow, Unavailable>
+  readonly answer: Deferred.Deferred<IncrementOutcome, Unavailable>
   /** By the monotonic clock. */
   readonly arrivedMillis: number
 }
@@ -57,7 +70,10 @@ export class Increment extends Context.Service<
      * Raises the caller's score by one and succeeds when that is committed; a repeat under the same key
      * succeeds and counts nothing. After `Unavailable` the outcome is unknown: repeat it under the same key.
      */
-    raise(caller: Caller, key: string): Effect.Effect<void, Unauthorized | Forbidden | Unavailable>
+    raise(
+      caller: Caller,
+      key: string | undefined,
+    ): Effect.Effect<void, Unauthorized | Forbidden | Unavailable>
   }
 >()("scoreboard/programs/Increment") {
   static readonly layer = Layer.effect(
@@ -102,7 +118,7 @@ const make = Effect.gen(function* () {
     const limitMillis = ANSWER_LIMIT_MILLIS - ((yield* monotonicMillis) - oldestMillis)
     const requests = pending.map(({ request }) => request)
     return yield* sql.increment(requests, limitMillis).pipe(
-      Effect.flatMap((rows) => Effect.as(settle(pending, rows), true)),
+      Effect.flatMap((answer) => Effect.as(settle(pending, answer), true)),
       Effect.catch((error) => {
         if (error.rolledBack === "deadlock" && deadlockAgain) return attempt(pending, false)
         if (error.rolledBack === "data" && pending.length > 1) return rowByRow(pending)
@@ -132,28 +148,28 @@ const make = Effect.gen(function* () {
 
   const settle = Effect.fnUntraced(function* (
     pending: ReadonlyArray<Pending>,
-    rows: ReadonlyArray<IncrementRow>,
+    { outcomes, outboxId }: IncrementAnswer,
   ) {
     const events = pending.flatMap(({ request, span }, index) => {
-      const row = rows[index]
-      return row?.event_id == null
+      const outcome = outcomes[index]
+      return outcome?._tag !== "Counted"
         ? []
         : [
             {
-              id: row.event_id,
+              id: outcome.eventId,
               userId: request.userId,
-              email: row.email ?? "",
+              email: outcome.email,
               ...(span && traceContext(span)),
             },
           ]
     })
-    const outboxId = rows[0]?.outbox_id
-    if (outboxId != null) outbox.offer({ outboxId, committedAt: yield* Clock.currentTimeMillis, events })
+    if (outboxId !== undefined)
+      outbox.offer({ outboxId, committedAt: yield* Clock.currentTimeMillis, events })
     for (const [index, { answer }] of pending.entries()) {
-      const row = rows[index]
+      const outcome = outcomes[index]
       Deferred.doneUnsafe(
         answer,
-        row === undefined ? Effect.die("a commit answered too few rows") : Effect.succeed(row),
+        outcome === undefined ? Effect.die("a commit gave too few outcomes") : Effect.succeed(outcome),
       )
     }
   })
@@ -168,7 +184,7 @@ const make = Effect.gen(function* () {
 
   const submit = (request: IncrementRequest, span: Tracer.Span | undefined) =>
     Effect.flatMap(monotonicMillis, (arrivedMillis) => {
-      const answer = Deferred.makeUnsafe<IncrementRow, Unavailable>()
+      const answer = Deferred.makeUnsafe<IncrementOutcome, Unavailable>()
       return Queue.offerUnsafe(mailbox, { request, span, answer, arrivedMillis })
         ? Deferred.await(answer)
         : Effect.fail(queueFull)
@@ -187,14 +203,16 @@ const make = Effect.gen(function* () {
       }),
     )
 
-  const raise = Effect.fnUntraced(function* (caller: Caller, key: string) {
-    const request = { userId: caller.userId, email: caller.email ?? "", key, tokenId: caller.tokenId ?? "" }
+  const raise = Effect.fnUntraced(function* (caller: Caller, key: string | undefined) {
+    const request = { userId: caller.userId, email: caller.email, key, tokenId: caller.tokenId }
     const span = yield* collectedSpan
-    let row = yield* submit(request, span)
-    if (row.outcome === "unknown") row = yield* submit({ ...request, email: yield* emailOf(caller) }, span)
-    yield* increments.add(row.outcome)
-    if (row.outcome === "revoked" || row.outcome === "unknown") return yield* new Unauthorized()
-    if (row.outcome === "hidden") return yield* new Forbidden()
+    let outcome = yield* submit(request, span)
+    if (outcome._tag === "UnknownPlayer") {
+      outcome = yield* submit({ ...request, email: yield* emailOf(caller) }, span)
+    }
+    yield* increments.add(LABELS[outcome._tag])
+    if (outcome._tag === "Revoked" || outcome._tag === "UnknownPlayer") return yield* new Unauthorized()
+    if (outcome._tag === "Hidden") return yield* new Forbidden()
   })
 
   return Increment.of({

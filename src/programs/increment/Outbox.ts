@@ -166,7 +166,7 @@ const make = Effect.gen(function* () {
     const rows = yield* sql.leaseOutbox(SWEEP)
     if (rows.length === 0) return false
     const sent = yield* send(
-      rows.map((row) => ({ outboxId: row.id, committedAt: row.committed_at, events: row.messages })),
+      rows.map((row) => ({ outboxId: row.id, committedAt: row.committedAt, events: row.messages })),
     )
     return sent && rows.length === SWEEP.limit
   })

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
-import { Sql } from "../../services/Sql/Sql.ts"
+import { SqlUpkeep } from "../../services/Sql/SqlUpkeep.ts"
 import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 
 /** How often old keys are looked for: a key may be known a little longer than promised, never shorter. */
@@ -22,7 +22,7 @@ const pruned = Metric.counter("idempotency_keys_pruned_total", {
 /** Deletes the idempotency keys that are older than a day. Any number of processes may do it at a time. */
 export const Pruning = Layer.effectDiscard(
   Effect.gen(function* () {
-    const sql = yield* Sql
+    const sql = yield* SqlUpkeep
 
     const prune = Effect.gen(function* () {
       while (true) {

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import { Sql } from "../../services/Sql/Sql.ts"
+import { SqlUpkeep } from "../../services/Sql/SqlUpkeep.ts"
 import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 
 /** How often revocations of expired tokens are forgotten: they do no harm, they only take room. */
@@ -16,7 +16,7 @@ const SWEEP_STATEMENTS = 100
 /** Forgets the revocations of tokens that expired anyway, in bounded steps. Any number of processes may run it. */
 export const RevocationSweep = Layer.effectDiscard(
   Effect.gen(function* () {
-    const sql = yield* Sql
+    const sql = yield* SqlUpkeep
     const sweep = sql.pruneRevoked(SWEEP_ROWS).pipe(
       Effect.repeat({ while: (pruned) => pruned === SWEEP_ROWS, times: SWEEP_STATEMENTS - 1 }),
       Effect.catch((error) => Effect.logWarning("Old revocations could not be removed", error)),

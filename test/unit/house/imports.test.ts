@@ -29,6 +29,12 @@ const contract = (name: string): Room => ({
   may: ["effect/[A-Z]*", "src/domain/**"],
 })
 
+/** What else PostgreSQL does, by who may call it; all of it fails as `Sql` does. */
+const sqlContract = (name: string): Room => ({
+  files: `src/services/Sql/${name}.ts`,
+  may: ["effect/[A-Z]*", "src/domain/**", "src/services/Sql/Sql.ts"],
+})
+
 const program = (name: string, ...below: ReadonlyArray<string>): Room => ({
   files: `src/programs/${name}/**`,
   may: [
@@ -69,7 +75,8 @@ const BENCH = [
 const HOUSE: ReadonlyArray<Room> = [
   { files: "src/foundation/**", may: EFFECT },
   { files: "src/domain/**", may: ["effect/[A-Z]*", "effect/http-api/[A-Z]*"] },
-  ...["Cognito", "Redis", "Sqs"].map(contract),
+  ...["Cognito", "Redis", "Sql", "Sqs"].map(contract),
+  ...["SqlModeration", "SqlUpkeep", "SqlLevels"].map(sqlContract),
   service(
     "Cognito",
     "@aws-sdk/client-cognito-identity-provider",

@@ -45,10 +45,11 @@ const done = (...args: ReadonlyArray<string>) =>
   })
 
 const idOf = (email: string) =>
-  Effect.map(
-    Effect.flatMap(Sql, (sql) => sql.findPlayers(email)),
-    ([player]) => player?.id ?? "",
-  )
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const [player] = yield* sql<{ readonly id: string }>`select id from users where email = ${email}`
+    return player?.id ?? ""
+  })
 
 const EMAIL = "player0@example.com"
 

@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { Cognito, CognitoFailure } from "../../../../src/services/Cognito/Cognito.ts"
 import { Sql, SqlFailure } from "../../../../src/services/Sql/Sql.ts"
+import { SqlUpkeep } from "../../../../src/services/Sql/SqlUpkeep.ts"
 import {
   api,
   ask,
@@ -128,6 +129,7 @@ layer(Engine.layer, OPTIONS)("Sessions", (it) => {
         Effect.gen(function* () {
           const sql = yield* SqlClient.SqlClient
           const service = yield* Sql
+          const { pruneRevoked } = yield* SqlUpkeep
           yield* sql`delete from revoked_tokens`
           const { accessToken, refreshToken } = yield* login
           yield* logout(accessToken, refreshToken)
@@ -141,7 +143,7 @@ layer(Engine.layer, OPTIONS)("Sessions", (it) => {
           }
           yield* service.revoke({ tokenId: "just over", expiresAtSeconds: nowSeconds - 60 })
           assert.deepStrictEqual(
-            [yield* service.pruneRevoked(2), yield* service.pruneRevoked(2), yield* service.pruneRevoked(2)],
+            [yield* pruneRevoked(2), yield* pruneRevoked(2), yield* pruneRevoked(2)],
             [2, 1, 0],
           )
           assert.strictEqual((yield* increment(accessToken)).status, 401)

@@ -19,6 +19,7 @@ import * as RedisMemory from "../../../../src/services/Redis/RedisMemory.ts"
 import { SocketHub } from "../../../../src/services/SocketHub/SocketHub.ts"
 import { Sql } from "../../../../src/services/Sql/Sql.ts"
 import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
+import * as SqlUpkeepPostgres from "../../../../src/services/Sql/SqlUpkeepPostgres.ts"
 import * as SqsMemory from "../../../../src/services/Sqs/SqsMemory.ts"
 import * as Postgres from "../../../support/engines/Postgres.ts"
 import { type Answer, request, type RequestOptions, temporaryFolder } from "../../../support/fixtures.ts"
@@ -53,7 +54,11 @@ export const players = (count: number) =>
 const database = Layer.unwrap(
   Effect.gen(function* () {
     const url = yield* (yield* Engine).freshDatabase
-    return Layer.merge(SqlPostgres.layerFrom(url), PgClient.layer({ url, maxConnections: 2 }))
+    return Layer.mergeAll(
+      SqlPostgres.layerFrom(url),
+      SqlUpkeepPostgres.layerFrom(url),
+      PgClient.layer({ url, maxConnections: 2 }),
+    )
   }),
 )
 

@@ -21,7 +21,7 @@ const operations = (sql: Sql["Service"]) => [
   sql.register(UserId.make("ada"), "ada@example.com"),
   sql.leaseOutbox({ leaseSeconds: 10, limit: 10 }),
   sql.deleteOutbox(["1"]),
-  sql.history({ userId: UserId.make("ada"), tokenId: "", after: undefined, limit: 10 }),
+  sql.history({ userId: UserId.make("ada"), tokenId: undefined, after: undefined, limit: 10 }),
   sql.ping,
 ]
 

@@ -5,6 +5,8 @@ import * as Layer from "effect/Layer"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { type IncrementRequest, Sql } from "../../../../src/services/Sql/Sql.ts"
 import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
+import { SqlUpkeep } from "../../../../src/services/Sql/SqlUpkeep.ts"
+import * as SqlUpkeepPostgres from "../../../../src/services/Sql/SqlUpkeepPostgres.ts"
 import { query } from "../../../support/engines/embeddedPostgres.ts"
 import * as Postgres from "../../../support/engines/Postgres.ts"
 
@@ -13,15 +15,19 @@ class Database extends Context.Service<Database, Postgres.PostgresEngine>()("tes
 
 const Engine = Layer.unwrap(
   Effect.map(Postgres.make(), (engine) =>
-    Layer.merge(SqlPostgres.layerFrom(engine.url), Layer.succeed(Database, engine)),
+    Layer.mergeAll(
+      SqlPostgres.layerFrom(engine.url),
+      SqlUpkeepPostgres.layerFrom(engine.url),
+      Layer.succeed(Database, engine),
+    ),
   ),
 )
 
 const request = (userId: string, options: Partial<IncrementRequest> = {}): IncrementRequest => ({
   userId: UserId.make(userId),
   email: `${userId}@example.com`,
-  key: "",
-  tokenId: "",
+  key: undefined,
+  tokenId: undefined,
   ...options,
 })
 
@@ -42,19 +48,20 @@ describe("Sql", () => {
     it.effect("forgets keys that are older than a day, at most as many as it is told, and no others", () =>
       Effect.gen(function* () {
         const sql = yield* Sql
+        const upkeep = yield* SqlUpkeep
         const { url } = yield* Database
         yield* sql.increment(["1", "2", "3", "4"].map((key) => request("ada", { key })))
         yield* query(
           url,
           "update idempotency_keys set at = now() - interval '25 hours' where key in ('1', '2', '3')",
         )
-        assert.strictEqual(yield* sql.pruneKeys(2), 2)
-        assert.strictEqual(yield* sql.pruneKeys(2), 1)
-        assert.strictEqual(yield* sql.pruneKeys(2), 0)
-        const outcomes = yield* sql.increment(["1", "4"].map((key) => request("ada", { key })))
+        assert.strictEqual(yield* upkeep.pruneKeys(2), 2)
+        assert.strictEqual(yield* upkeep.pruneKeys(2), 1)
+        assert.strictEqual(yield* upkeep.pruneKeys(2), 0)
+        const { outcomes } = yield* sql.increment(["1", "4"].map((key) => request("ada", { key })))
         assert.deepStrictEqual(
-          outcomes.map(({ outcome }) => outcome),
-          ["counted", "duplicate"],
+          outcomes.map(({ _tag }) => _tag),
+          ["Counted", "Duplicate"],
         )
       }),
     )

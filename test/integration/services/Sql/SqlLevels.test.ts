@@ -7,10 +7,11 @@ import type * as Redacted from "effect/Redacted"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { SqlLevels } from "../../../../src/services/Sql/SqlLevels.ts"
+import * as SqlLevelsPostgres from "../../../../src/services/Sql/SqlLevelsPostgres.ts"
 import { Engine, numbers, player, request, sqlOn, wrongRanks } from "./ranksFixtures.ts"
 
 const levelsOn = (url: Redacted.Redacted) =>
-  Effect.map(Layer.build(SqlLevels.layerFrom(url)), Context.get(SqlLevels))
+  Effect.map(Layer.build(SqlLevelsPostgres.layerFrom(url)), Context.get(SqlLevels))
 
 const open = Effect.gen(function* () {
   const url = yield* (yield* Engine).freshDatabase

@@ -52,8 +52,8 @@ export const by = (
 ): IncrementRequest => ({
   userId: UserId.make(player),
   email: `${player}@example.com`,
-  key: "",
-  tokenId: "",
+  key: undefined,
+  tokenId: undefined,
   ...rest,
 })
 

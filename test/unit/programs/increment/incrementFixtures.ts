@@ -4,11 +4,13 @@ import * as Layer from "effect/Layer"
 import type { Caller } from "../../../../src/domain/ScoreboardApi.ts"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { Increment } from "../../../../src/programs/increment/Increment.ts"
-import { type Commit, Outbox } from "../../../../src/programs/increment/Outbox.ts"
+import { Outbox } from "../../../../src/programs/increment/Outbox.ts"
+import type { Commit } from "../../../../src/programs/increment/Outbox.ts"
 import { Cognito, type CognitoFailure, type TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
 import {
+  type IncrementAnswer,
+  type IncrementOutcome,
   type IncrementRequest,
-  type IncrementRow,
   Sql,
   SqlFailure,
 } from "../../../../src/services/Sql/Sql.ts"
@@ -21,13 +23,9 @@ export const caller = (id: string): Caller => ({
   accessToken: `access token of ${id}`,
 })
 
-export const row = (outcome: IncrementRow["outcome"], n = 1): IncrementRow => ({
-  outcome,
-  email: outcome === "counted" ? "stored@example.com" : null,
-  event_id: outcome === "counted" ? String(n) : null,
-  score: outcome === "counted" ? n : null,
-  outbox_id: "1",
-})
+/** An outcome by its tag; a counted one is the n-th event, and the player's n-th point. */
+export const outcome = (tag: IncrementOutcome["_tag"], n = 1): IncrementOutcome =>
+  tag === "Counted" ? { _tag: tag, eventId: String(n), email: "stored@example.com", score: n } : { _tag: tag }
 
 export interface World {
   readonly batches: Array<ReadonlyArray<IncrementRequest>>
@@ -40,7 +38,7 @@ export const withSql = <A, E>(
     batch: ReadonlyArray<IncrementRequest>,
     number: number,
     limitMillis: number,
-  ) => Effect.Effect<ReadonlyArray<IncrementRow>, SqlFailure>,
+  ) => Effect.Effect<ReadonlyArray<IncrementOutcome>, SqlFailure>,
   test: (increment: Context.Service.Shape<typeof Increment>, world: World) => Effect.Effect<A, E>,
   profile: Effect.Effect<{ userId: UserId; email: string }, TokenRejected | CognitoFailure> = Effect.die(
     "not asked",
@@ -50,7 +48,13 @@ export const withSql = <A, E>(
   const services = Layer.mergeAll(
     Layer.mock(Sql)({
       increment: (batch, limitMillis = Infinity) =>
-        Effect.suspend(() => answer(batch, world.batches.push(batch), limitMillis)),
+        Effect.map(
+          Effect.suspend(() => answer(batch, world.batches.push(batch), limitMillis)),
+          (outcomes): IncrementAnswer => ({
+            outcomes,
+            outboxId: outcomes.some(({ _tag }) => _tag === "Counted") ? "1" : undefined,
+          }),
+        ),
     }),
     Layer.mock(Cognito)({ profile: () => profile }),
     Layer.succeed(Outbox, Outbox.of({ offer: (commit) => void world.commits.push(commit) })),

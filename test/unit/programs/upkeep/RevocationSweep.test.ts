@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { RevocationSweep } from "../../../../src/programs/upkeep/RevocationSweep.ts"
-import { Sql, SqlFailure } from "../../../../src/services/Sql/Sql.ts"
+import { SqlFailure } from "../../../../src/services/Sql/Sql.ts"
+import { SqlUpkeep } from "../../../../src/services/Sql/SqlUpkeep.ts"
 
 /** Runs the sweep on a table of so many expired rows; gives the sizes of the steps that were asked for. */
 const sweep = (expired: { rows: number }, fails = 0) =>
@@ -13,7 +14,7 @@ const sweep = (expired: { rows: number }, fails = 0) =>
     yield* Layer.build(
       RevocationSweep.pipe(
         Layer.provide(
-          Layer.mock(Sql)({
+          Layer.mock(SqlUpkeep)({
             pruneRevoked: (limit) =>
               Effect.suspend(() => {
                 steps.push(limit)
