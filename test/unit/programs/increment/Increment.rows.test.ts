@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { COMMITTERS } from "../../../../src/programs/increment/Increment.ts"
+import { COMMITTERS } from "../../../../src/programs/increment/Committers.ts"
 import { caller, failure, outcome, rolledBack, withSql } from "./incrementFixtures.ts"
 
 describe("Increment, when a commit was undone", () => {

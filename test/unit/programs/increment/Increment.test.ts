@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../../src/domain/Score.ts"
-import { COMMITTERS } from "../../../../src/programs/increment/Increment.ts"
+import { COMMITTERS } from "../../../../src/programs/increment/Committers.ts"
 import { CognitoFailure, TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
 import { caller, failure, outcome, withSql } from "./incrementFixtures.ts"
 
