@@ -5,7 +5,7 @@ import type { Caller } from "../../../../src/domain/ScoreboardApi.ts"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { Increment } from "../../../../src/programs/increment/Increment.ts"
 import { Outbox } from "../../../../src/programs/increment/Outbox.ts"
-import type { Commit } from "../../../../src/programs/increment/Outbox.ts"
+import type { Commit } from "../../../../src/programs/increment/OutboxSender.ts"
 import { Cognito, type CognitoFailure, type TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
 import {
   type IncrementAnswer,
