@@ -12,8 +12,9 @@ import { Outbox } from "../increment/Outbox.ts"
 import { ScoresSocket, scoresSocketConfig } from "../board/ScoresSocket.ts"
 
 /**
- * The API, on the services it is given: from the port down. Stopped from the top: the port drains while everything
- * below it still works, health and metrics are there until it has, the dependencies' clients close last.
+ * The API from the port down, on the services that its main chooses. A shutdown goes from the top: the port drains
+ * while everything below it still works, health and metrics are served until then, and the dependencies' clients close
+ * last.
  */
 export const ApiProcess = (defaultHost: string) =>
   ApiServer.layer(defaultHost).pipe(
@@ -24,7 +25,7 @@ export const ApiProcess = (defaultHost: string) =>
     Layer.provide(Board.layer),
   )
 
-/** The settings of the API, besides those of the dependencies it is given. */
+/** The settings of the API, without those of the dependencies that its main chooses. */
 export const apiSettings = (defaultHost: string) => [
   apiConfig(defaultHost),
   managementConfig(defaultHost),
