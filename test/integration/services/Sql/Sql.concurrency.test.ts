@@ -168,7 +168,7 @@ where shard <> (select min(shard) from board_version where shard <> pg_backend_p
     }).pipe(Effect.timeout("5 seconds")),
   )
 
-  it.effect("gives up on a row that is locked elsewhere in time, counts nothing, and goes on", () =>
+  it.effect("gives up in time on a row that is locked elsewhere, counts nothing, and continues", () =>
     Effect.gen(function* () {
       const { sql, operator } = yield* setup
       yield* sql.increment([by("ada")])

@@ -96,7 +96,7 @@ layer(Engine.layer, OPTIONS)("Sql without PostgreSQL", (it) => {
   )
 
   it.effect(
-    "fails to start within 15 seconds, refused or mute",
+    "fails to start within 15 seconds, refused or unresponsive",
     () =>
       Effect.gen(function* () {
         const { proxy, url } = yield* proxied
@@ -106,15 +106,15 @@ layer(Engine.layer, OPTIONS)("Sql without PostgreSQL", (it) => {
         assert.strictEqual(first.operation, "migrate")
         assert.isBelow(Duration.toMillis(refused), 10_000)
         yield* proxy.stall
-        const [mute, second] = yield* start
+        const [unresponsive, second] = yield* start
         assert.strictEqual(second.operation, "migrate")
-        assert.isBelow(Duration.toMillis(mute), 10_000)
+        assert.isBelow(Duration.toMillis(unresponsive), 10_000)
       }),
     WAITING,
   )
 
   it.effect(
-    "lets go of a mute server in time",
+    "abandons an unresponsive server in time",
     () =>
       Effect.gen(function* () {
         const { proxy, url } = yield* proxied

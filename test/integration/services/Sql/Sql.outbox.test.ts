@@ -72,7 +72,7 @@ layer(Engine.layer, OPTIONS)("Outbox on PostgreSQL", (it) => {
     }),
   )
 
-  it.effect("passes over a row that is none, which stays, and gives the others", () =>
+  it.effect("skips a row that is not valid, which stays in the table, and gives the others", () =>
     Effect.gen(function* () {
       const { sql, operator } = yield* setup
       yield* sql.increment([by("ada")])

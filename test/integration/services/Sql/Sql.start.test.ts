@@ -17,7 +17,7 @@ import { Engine, operatorOn, serviceOn } from "./sqlFixtures.ts"
 const CUTS = Array.from({ length: 30 }, (_, n) => n * 5)
 
 layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("The start of Sql", (it) => {
-  it.effect("fails as PostgreSQL being away, whenever the connection is cut", () =>
+  it.effect("fails because PostgreSQL is unavailable, whenever the connection is cut", () =>
     Effect.gen(function* () {
       const { freshDatabase } = yield* Engine
       for (const millis of CUTS) {

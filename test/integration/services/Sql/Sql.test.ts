@@ -229,7 +229,7 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
     }),
   )
 
-  it.effect("fails on a board that is none, and gives the next one", () =>
+  it.effect("fails on a board that is not valid, and gives the next one", () =>
     Effect.gen(function* () {
       const { sql, operator } = yield* setup
       yield* sql.increment([by("ada")])

@@ -58,9 +58,9 @@ export const by = (
 })
 
 /**
- * What holds at any time, whatever was counted, hidden or renamed: each query gives no row. In words: scores are
+ * What is true at any time, whatever was counted, hidden or renamed: each query gives no row. In words: scores are
  * the sum of the history; a player's history is 1, 2, 3 … without a gap; a key counts once and names its event;
- * the outbox holds whole events; the levels are the counts of visible scores; every score has a player.
+ * the outbox contains whole events; the levels are the counts of visible scores; every score has a player.
  */
 export const INVARIANTS: Readonly<Record<string, string>> = {
   "sum of scores": `select 1 where (select coalesce(sum(score), 0) from scores) <> (select coalesce(sum(amount), 0) from score_events)`,

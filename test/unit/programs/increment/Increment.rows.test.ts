@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import { COMMITTERS } from "../../../../src/programs/increment/Committers.ts"
 import { caller, failure, outcome, rolledBack, withSql } from "./incrementFixtures.ts"
 
-describe("Increment, when a commit was undone", () => {
+describe("Increment, when a commit was rolled back", () => {
   it.effect("fails a row that cannot be stored alone, and counts the others of its batch", () =>
     withSql(
       (batch) =>
@@ -36,7 +36,7 @@ describe("Increment, when a commit was undone", () => {
     ),
   )
 
-  it.effect("stops committing row by row when the database goes away meanwhile", () =>
+  it.effect("stops committing row by row when the database becomes unavailable meanwhile", () =>
     withSql(
       (batch) => Effect.fail(batch.length > 1 ? rolledBack("data") : failure),
       (increment, { batches }) =>

@@ -10,31 +10,33 @@ import { COMMITTERS } from "../../../../src/programs/increment/Committers.ts"
 import { CognitoFailure, TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
 import { caller, failure, outcome, withSql } from "./incrementFixtures.ts"
 
-/** What a mute database comes to: a failure at the time limit of the call, 2.5 s unless it is told a lower one. */
-const mute = (limitMillis: number) => Effect.delay(Effect.fail(failure), Math.min(limitMillis, 2_500))
+/** An unresponsive database: the call fails at its time limit, which is 2.5 s unless the caller sets a lower one. */
+const unresponsive = (limitMillis: number) => Effect.delay(Effect.fail(failure), Math.min(limitMillis, 2_500))
 
 describe("Increment.raise", () => {
-  it.effect("gives everyone an answer within three seconds of a mute database, however they arrive", () =>
-    withSql(
-      (_batch, _number, limitMillis) => mute(limitMillis),
-      (increment, world) =>
-        Effect.gen(function* () {
-          const waiting = []
-          for (let n = 0; n < 40; n++) {
-            const answer = Effect.timed(Effect.flip(increment.raise(caller(`player ${n}`), undefined)))
-            waiting.push(yield* Effect.forkChild(answer))
-            yield* TestClock.adjust("100 millis")
-          }
-          yield* TestClock.adjust("10 seconds")
-          for (const fiber of waiting) {
-            const [elapsed, error] = yield* Fiber.join(fiber)
-            assert.strictEqual(error._tag, "Unavailable")
-            assert.isBelow(Duration.toMillis(elapsed), 3_000)
-          }
-          // Nobody is refused without a try: the first answers of a database that is back are not lost.
-          assert.strictEqual(world.batches.flat().length, 40)
-        }),
-    ),
+  it.effect(
+    "gives everyone an answer within three seconds of an unresponsive database, however they arrive",
+    () =>
+      withSql(
+        (_batch, _number, limitMillis) => unresponsive(limitMillis),
+        (increment, world) =>
+          Effect.gen(function* () {
+            const waiting = []
+            for (let n = 0; n < 40; n++) {
+              const answer = Effect.timed(Effect.flip(increment.raise(caller(`player ${n}`), undefined)))
+              waiting.push(yield* Effect.forkChild(answer))
+              yield* TestClock.adjust("100 millis")
+            }
+            yield* TestClock.adjust("10 seconds")
+            for (const fiber of waiting) {
+              const [elapsed, error] = yield* Fiber.join(fiber)
+              assert.strictEqual(error._tag, "Unavailable")
+              assert.isBelow(Duration.toMillis(elapsed), 3_000)
+            }
+            // Nobody is refused without a try: the first answers of a database that is back are not lost.
+            assert.strictEqual(world.batches.flat().length, 40)
+          }),
+      ),
   )
 
   it.effect("commits what arrives while commits are in flight as one batch", () =>
@@ -176,7 +178,7 @@ describe("Increment.raise", () => {
     }),
   )
 
-  it.effect("fails the callers of a failed commit only, never sends it again, and goes on", () =>
+  it.effect("fails only the callers of a failed commit, never repeats it, and continues", () =>
     withSql(
       (batch, number) =>
         number === 1 ? Effect.fail(failure) : Effect.succeed(batch.map(() => outcome("Counted"))),

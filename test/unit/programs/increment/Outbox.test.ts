@@ -55,7 +55,7 @@ const withQueue = (
 }
 
 describe("Outbox", () => {
-  it.effect("sends one message per increment, at most ten a call, and then forgets the commit", () =>
+  it.effect("sends one message per increment, at most ten a call, and then deletes the commit", () =>
     withQueue(
       () => Effect.succeed([]),
       (outbox, world) =>
@@ -250,7 +250,7 @@ describe("Outbox", () => {
     }),
   )
 
-  it.effect("goes on sending after a defect", () =>
+  it.effect("continues to send after a defect", () =>
     Effect.gen(function* () {
       let broken = true
       yield* withQueue(

@@ -6,7 +6,7 @@ import { Pruning } from "../../../../src/programs/upkeep/Pruning.ts"
 import { SqlFailure } from "../../../../src/services/Sql/Sql.ts"
 import { SqlUpkeep } from "../../../../src/services/Sql/SqlUpkeep.ts"
 
-/** What is pruned when there are so many old keys, and PostgreSQL may be away. */
+/** Runs the pruning on so many old keys; the test can make PostgreSQL unavailable. */
 const withKeys = (
   old: number,
   test: (world: { old: number; away: boolean; calls: number }) => Effect.Effect<void>,
@@ -43,7 +43,7 @@ describe("Pruning", () => {
     ),
   )
 
-  it.effect("goes on after an outage", () =>
+  it.effect("continues after an outage", () =>
     withKeys(10, (world) =>
       Effect.gen(function* () {
         world.away = true

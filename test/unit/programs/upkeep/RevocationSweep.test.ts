@@ -34,7 +34,7 @@ const sweep = (expired: { rows: number }, fails = 0) =>
   })
 
 describe("RevocationSweep", () => {
-  it.effect("forgets all that expired, in bounded steps", () =>
+  it.effect("deletes all that expired, in bounded steps", () =>
     Effect.gen(function* () {
       const expired = { rows: 2500 }
       const steps = yield* sweep(expired)
@@ -44,7 +44,7 @@ describe("RevocationSweep", () => {
     }),
   )
 
-  it.effect("stops after a while and goes on ten minutes later", () =>
+  it.effect("stops after a while and continues ten minutes later", () =>
     Effect.gen(function* () {
       const expired = { rows: 150_000 }
       const steps = yield* sweep(expired)
@@ -54,7 +54,7 @@ describe("RevocationSweep", () => {
     }),
   )
 
-  it.effect("goes on after a failure", () =>
+  it.effect("continues after a failure", () =>
     Effect.gen(function* () {
       const expired = { rows: 10 }
       yield* sweep(expired, 1)
