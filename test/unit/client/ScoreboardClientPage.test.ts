@@ -63,6 +63,21 @@ describe("ScoreboardClient", () => {
       assert.strictEqual(environment.sockets.length, 2)
       assert.strictEqual(client.view.state, "reconnecting")
     })
+
+    it("keeps one socket when the network returns and a poll is answered again during the dial", async () => {
+      const environment = new FakeEnvironment()
+      startClient(environment)
+      environment.socket.emit("close")
+      await environment.page({ online: false })
+      await environment.page({ online: true })
+      await environment.advance(3_000)
+      environment.answer = () => boardAnswer(1)
+      await environment.advance(6_000)
+      assert.deepStrictEqual(
+        environment.sockets.map(({ isClosed }) => isClosed),
+        [true, false],
+      )
+    })
   })
 
   describe("close", () => {

@@ -1,4 +1,5 @@
-import type { BoardView, LiveState } from "../../../src/client/ScoreboardClient.ts"
+import type { LiveState } from "../../../src/client/ConnectionState.ts"
+import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
 import { formatAge } from "../format.ts"
 import { useNow } from "../useNow.ts"
 
