@@ -9,7 +9,7 @@ const HIDDEN_GRACE_MS = 10_000
  */
 const STABLE_MS = 5_000
 
-/** When a poll succeeds again after a miss, the next dial happens within this time instead of after the long backoff. */
+/** When a poll succeeds again after a miss, the next dial is within this time instead of after the long backoff. */
 const RECOVERY_SPREAD_MS = 1_000
 
 /** Whether `GET /scores` is polled, and the result of the last poll. */

@@ -143,10 +143,10 @@ export class ScoreboardClient {
   #publish(): void {
     if (this.#connection.kind === "closed") return
     const { scores, confirmedAt } = this.#shown ?? {}
-    const before = this.#view
-    this.#view = { state: liveStateOf(this.#connection), scores, confirmedAt }
-    const { state } = this.#view
-    if (state === before.state && scores === before.scores && confirmedAt === before.confirmedAt) return
+    const state = liveStateOf(this.#connection)
+    const shown = this.#view
+    if (state === shown.state && scores === shown.scores && confirmedAt === shown.confirmedAt) return
+    this.#view = { state, scores, confirmedAt }
     this.#listeners.notify(this.#view)
   }
 }
