@@ -22,7 +22,7 @@ export const Connection = ({ view }: { readonly view: BoardView }) => {
       {/* A new element for each state: a word of another length beside it must not count as a layout shift. */}
       {view.confirmedAt !== undefined && (
         <span class="age" key={view.state}>
-          updated {formatAge(Math.max(now, view.confirmedAt) - view.confirmedAt)}
+          as of {formatAge(Math.max(now, view.confirmedAt) - view.confirmedAt)}
         </span>
       )}
     </div>
