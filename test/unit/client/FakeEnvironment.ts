@@ -3,7 +3,7 @@ import type { Environment, RequestLike, ResponseLike, SocketLike } from "../../.
 
 type Listener = (event: { readonly data: unknown }) => void
 
-/** A socket whose far end is the test. */
+/** A socket whose server is the test. */
 export class FakeSocket implements SocketLike {
   readonly url: string
   readonly listeners = new Set<{ readonly type: string; readonly listener: Listener }>()
@@ -41,18 +41,18 @@ export class FakeSocket implements SocketLike {
 
 export interface FakeRequest extends RequestLike {
   readonly url: string
-  /** Seen at the time of the request, in milliseconds. */
+  /** When the request was sent, in ms. */
   readonly at: number
 }
 
-/** How the test answers one request: a response, or undefined for no answer. */
+/** The answer of the test to one request. */
 export interface FakeAnswer {
   readonly status: number
   readonly headers?: Record<string, string>
   readonly body?: unknown
 }
 
-/** A browser made of plain values: time stands still until `advance`, the network is what the test says. */
+/** A fake browser. Time passes only in `advance`, and the test decides what the network does. */
 export class FakeEnvironment implements Environment {
   time = 1_000_000
   /** What `random` returns: 1 makes every jittered wait its upper bound. */
@@ -110,14 +110,14 @@ export class FakeEnvironment implements Environment {
     return socket
   }
 
-  /** Lets the page notice that it was hidden, shown, cut off or connected. */
+  /** Hides or shows the page, or takes it offline or online, and notifies its listeners. */
   async page(change: { readonly online?: boolean; readonly hidden?: boolean }): Promise<void> {
     Object.assign(this, change)
     for (const changed of this.pageListeners) changed()
     await this.settle()
   }
 
-  /** Runs everything that is due within `ms`, in order of time, and what follows from it. */
+  /** Lets `ms` pass: runs all timers that become due, in order, and everything that follows from them. */
   async advance(ms: number): Promise<void> {
     const end = this.time + ms
     await this.settle()
@@ -132,12 +132,12 @@ export class FakeEnvironment implements Environment {
     this.time = end
   }
 
-  /** Lets promises that can go on do so. */
+  /** Lets all promises that can settle do so. */
   settle(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve))
   }
 
-  /** Fails if anything would outlive the client. */
+  /** Fails if any timer, listener or socket remains. */
   assertNothingLeft(): void {
     assert.strictEqual(this.timers.size, 0, "timers")
     assert.strictEqual(this.pageListeners.size, 0, "page listeners")

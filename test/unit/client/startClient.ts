@@ -8,14 +8,14 @@ import type { FakeAnswer, FakeEnvironment } from "./FakeEnvironment.ts"
 /** A board of one place. */
 export const ada = (score: number) => [{ email: "ada@example.com", score }]
 
-/** `GET /scores` answered with `ada(score)`, tagged with the score. */
+/** An answer of `GET /scores` with the board `ada(score)`, and the score as its tag. */
 export const boardAnswer = (score: number, headers: Record<string, string> = {}): FakeAnswer => ({
   status: 200,
   headers: { etag: `"${score}"`, ...headers },
   body: { scores: ada(score) },
 })
 
-/** A client that starts with its socket alone, everything it said, and the states it went through. */
+/** Starts a client with its socket alone. Also returns all its views and the states that it went through. */
 export const startClient = (environment: FakeEnvironment, options: Partial<ScoreboardOptions> = {}) => {
   const client = new ScoreboardClient({
     url: "https://board.example",
