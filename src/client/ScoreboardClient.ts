@@ -4,7 +4,8 @@ import { startPolling } from "./BoardPoller.ts"
 import { openBoardSocket } from "./BoardSocket.ts"
 import { type Environment, hostEnvironment } from "./Environment.ts"
 import { Listeners } from "./Listeners.ts"
-import { type Stamp, type StampedScores, versionsAhead } from "./Stamp.ts"
+import { versionsAhead } from "../domain/BoardOrder.ts"
+import type { Stamp, StampedScores } from "./Stamp.ts"
 
 /** A tab hidden for less keeps its socket, so that looking away and back costs nothing. */
 const HIDDEN_GRACE_MS = 10_000

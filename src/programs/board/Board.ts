@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Schema from "effect/Schema"
+import { isOlder } from "../../domain/BoardOrder.ts"
 import {
   type BoardEmail,
   type BoardUpdate,
@@ -87,14 +88,6 @@ const decodeUpdate = Schema.decodeUnknownEffect(BoardUpdateJson)
 /** A board as it is stored in Redis; `publishedAt` in milliseconds since 1970. */
 const toText = ({ scores, epoch, version, committedAt }: StampedBoard, publishedAt: number) =>
   JSON.stringify({ scores, epoch, version, committedAt, publishedAt })
-
-/** Whether a board comes before another of the same epoch. */
-const isOlder = (board: BoardUpdate, than: BoardUpdate) =>
-  board.epoch !== undefined &&
-  board.epoch === than.epoch &&
-  board.version !== undefined &&
-  than.version !== undefined &&
-  board.version < than.version
 
 /** Makes a board ready to be shown. */
 export const show = (update: BoardUpdate, boardEmail: BoardEmail = "full"): ShownBoard => {
