@@ -81,9 +81,9 @@ export const makePoller = Effect.fnUntraced(function* (options: {
     Effect.orDie,
     Effect.andThen(setBlocked(false)),
   )
-  /** The first of the four polls in every mode but `blocked`. */
+  // The first of the four polls runs in every mode; in `blocked` it waits until a board can be shown.
   const firstTurn = Effect.suspend(() => (mode === "blocked" ? unblock : Effect.void))
-  /** The others only in `busy`. */
+  // The other three run only in `busy`.
   const turns = Array.from({ length: POLLERS }, (_, n) => (n === 0 ? firstTurn : busy.await))
 
   const receive = options.receive.pipe(
@@ -99,7 +99,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
   )
 
   const poll = Effect.fnUntraced(function* (turn: Effect.Effect<unknown>, mailbox: Queue.Enqueue<Batch>) {
-    // Stopping interrupts only the wait for messages; whatever was received is passed on.
+    // A stop interrupts only the wait for messages; messages that were received are passed on.
     const messages = yield* Effect.raceFirst(Effect.andThen(turn, receive), Effect.as(stopping.await, []))
     if (messages.length === 0) return
     yield* measureArrival(messages)
