@@ -1,5 +1,6 @@
 import type { Scores } from "../domain/Score.ts"
-import { type StampedScores, versionsAhead } from "./Stamp.ts"
+import { versionsAhead } from "../domain/BoardOrder.ts"
+import type { StampedScores } from "./Stamp.ts"
 
 /** The board that a viewer sees. */
 export interface ShownBoard extends StampedScores {
