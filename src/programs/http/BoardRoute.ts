@@ -3,7 +3,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { databaseAway } from "../../domain/Errors.ts"
-import type { Round, Asked } from "../../services/Listener/ListenerRounds.ts"
+import type { Round, RoundRequest } from "../../services/Listener/ListenerRounds.ts"
 import { Board, type ShownBoard } from "../board/Board.ts"
 import { SHARED_BRIEFLY } from "./CacheControl.ts"
 import { problemResponse } from "./Problems.ts"
@@ -18,7 +18,7 @@ export const boardRound = Effect.gen(function* () {
     board.current.pipe(
       Effect.map(
         (shown) =>
-          ({ headers }: Asked) =>
+          ({ headers }: RoundRequest) =>
             respond(shown, headers["if-none-match"]),
       ),
       Effect.catch((error) =>

@@ -5,7 +5,7 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { Round, Asked } from "../../services/Listener/ListenerRounds.ts"
+import type { Round, RoundRequest } from "../../services/Listener/ListenerRounds.ts"
 
 /** How long a browser remembers what it may send from another origin. */
 const PREFLIGHT_SECONDS = 600
@@ -56,7 +56,7 @@ export const makeOrigins = Effect.map(Config.all(originsConfig), ({ origins }) =
         })(app)
 
   /** The headers that `share` adds to an answer. */
-  const permission = (origin: Asked["headers"][string]) => ({
+  const permission = (origin: RoundRequest["headers"][string]) => ({
     ...(typeof origin === "string" && allowed.has(origin) ? { "access-control-allow-origin": origin } : {}),
     vary: "Origin",
     "access-control-expose-headers": EXPOSED_HEADERS.join(","),
