@@ -3,12 +3,13 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import { RedisFailure } from "../../../../src/services/Redis/Redis.ts"
 import { until } from "../../../support/fixtures.ts"
-import { api, ask, Engine, increment, Log, PASSWORD, postJson, redisWith, signIn } from "./apiFixtures.ts"
+import { api, ask, Engine, increment, Log, PASSWORD, postJson, redisWith, signIn } from "./fixtures.ts"
 
 const LOGIN = "/users/auth/login"
 const OPTIONS = { timeout: "30 seconds", excludeTestServices: true } as const
 
-const score = Effect.gen(function* () {
+/** The sum of all scores, which has to be the number of events in the history. */
+const checkedScore = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ readonly score: number; readonly events: number }>`
 select coalesce((select sum(score) from scores), 0)::int as score, (select count(*) from score_events)::int as events`
@@ -36,7 +37,7 @@ layer(Engine.layer, OPTIONS)("Limits", (it) => {
       // One more is won back every second that the requests take.
       assert.isAtLeast(counted, 20)
       assert.isAtMost(counted, 25)
-      assert.strictEqual(yield* score, counted)
+      assert.strictEqual(yield* checkedScore, counted)
       for (const { headers } of refused) {
         assert.strictEqual(headers["ratelimit-policy"], '"increment";q=20;w=20')
         assert.match(String(headers["ratelimit"]), /^"increment";r=0;t=1$/)
@@ -54,7 +55,7 @@ layer(Engine.layer, OPTIONS)("Limits", (it) => {
       assert.strictEqual((yield* increment(other)).status, 200)
       yield* Effect.sleep(`${Number(refused.headers["retry-after"])} seconds`)
       assert.strictEqual((yield* increment(one)).status, 200)
-      assert.strictEqual(yield* score, 3)
+      assert.strictEqual(yield* checkedScore, 3)
     }).pipe(
       Effect.provide(api({ players: 2, env: { INCREMENT_RATE_LIMIT: "2", INCREMENT_RATE_BURST: "1" } })),
     ),
@@ -67,7 +68,7 @@ layer(Engine.layer, OPTIONS)("Limits", (it) => {
       for (let n = 0; n < 15; n++) {
         assert.strictEqual((yield* ask("/users/me/history")).status, 401)
       }
-      assert.strictEqual(yield* score, 30)
+      assert.strictEqual(yield* checkedScore, 30)
     }).pipe(
       Effect.provide(
         api({
@@ -94,7 +95,7 @@ layer(Engine.layer, OPTIONS)("Limits", (it) => {
       const counted = answers.filter(({ status }) => status === 200).length
       assert.isAtLeast(counted, 20)
       assert.isAtMost(counted, 25)
-      assert.strictEqual(yield* score, counted)
+      assert.strictEqual(yield* checkedScore, counted)
       const lines = (yield* Log).filter((line) => line.includes("this process alone"))
       assert.strictEqual(lines.length, 1)
     }).pipe(
@@ -156,7 +157,7 @@ layer(Engine.layer, OPTIONS)("Limits", (it) => {
       assert.strictEqual(forged.status, 429)
       assert.strictEqual((yield* ask("/users/me/history")).status, 429)
       assert.strictEqual((yield* increment(token)).status, 200)
-      assert.strictEqual(yield* score, 1)
+      assert.strictEqual(yield* checkedScore, 1)
     }).pipe(Effect.provide(api({ env: { UNAUTHORIZED_RATE_LIMIT_ADDRESS: "5" } }))),
   )
 })

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { ApiServer } from "../../../../src/programs/http/ApiServer.ts"
 import { exchange } from "../../../support/fixtures.ts"
-import { api, ask, Engine } from "./apiFixtures.ts"
+import { api, ask, Engine, postJson } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "30 seconds", excludeTestServices: true } as const
 
@@ -119,6 +119,17 @@ layer(Engine.layer, OPTIONS)("API", (it) => {
           assert.match(answer, /\r\ncontent-type: application\/problem\+json\r\n/i, bytes.slice(0, 40))
         }
         assert.strictEqual((yield* ask("/scores")).status, 200)
+      }),
+    )
+
+    it.effect("refuses a body over 16 KiB, announced or not: 413", () =>
+      Effect.gen(function* () {
+        const body = JSON.stringify({ email: "a@b", password: "x".repeat(20_000) })
+        assert.strictEqual((yield* ask("/users/auth/login", postJson(body))).status, 413)
+        const chunked = postJson(body, { "transfer-encoding": "chunked" })
+        assert.strictEqual((yield* ask("/users/auth/login", chunked)).status, 413)
+        const fits = JSON.stringify({ email: "a@b", password: "x".repeat(16_000) })
+        assert.strictEqual((yield* ask("/users/auth/login", postJson(fits))).status, 401)
       }),
     )
   })

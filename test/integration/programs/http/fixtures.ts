@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
 import { ApiProcess } from "../../../../src/programs/process/ApiProcess.ts"
 import { ApiServer } from "../../../../src/programs/http/ApiServer.ts"
 import { Cognito } from "../../../../src/services/Cognito/Cognito.ts"
@@ -21,7 +22,13 @@ import { Sql } from "../../../../src/services/Sql/Sql.ts"
 import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
 import * as SqsMemory from "../../../../src/services/Sqs/SqsMemory.ts"
 import * as Postgres from "../../../support/engines/Postgres.ts"
-import { type Answer, request, type RequestOptions, temporaryFolder } from "../../../support/fixtures.ts"
+import {
+  type Answer,
+  openViewer,
+  request,
+  type RequestOptions,
+  temporaryFolder,
+} from "../../../support/fixtures.ts"
 
 /** One PostgreSQL for all tests of a file; each API gets a database of its own. */
 export class Engine extends Context.Service<Engine, Postgres.PostgresEngine>()("test/Engine") {
@@ -166,12 +173,17 @@ const Tokens = Schema.fromJsonString(
   Schema.Struct({ accessToken: Schema.String, refreshToken: Schema.String }),
 )
 
-/** The access token of a player. */
-export const signIn = (index = 0) =>
-  Effect.map(
-    ask("/users/auth/login", postJson({ email: `player${index}@example.com`, password: PASSWORD })),
-    ({ body }) => Schema.decodeUnknownSync(Tokens)(body).accessToken,
+/** Signs a player in: both tokens. */
+const session = (index: number) =>
+  Effect.map(ask("/users/auth/login", postJson(players(index + 1)[index])), ({ body }) =>
+    Schema.decodeUnknownSync(Tokens)(body),
   )
+
+/** Signs the first player in: both tokens. */
+export const login = session(0)
+
+/** The access token of a player. */
+export const signIn = (index = 0) => Effect.map(session(index), ({ accessToken }) => accessToken)
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
@@ -182,3 +194,43 @@ export const increment = (token: string, options: RequestOptions = {}) =>
     method: "POST",
     headers: { ...options.headers, ...bearer(token) },
   })
+
+export const refresh = (refreshToken: string) => ask("/users/auth/refresh", postJson({ refreshToken }))
+
+const Renewed = Schema.fromJsonString(Schema.Struct({ accessToken: Schema.String }))
+
+/** The access token of a refresh that gives nothing else. */
+export const renew = (refreshToken: string) =>
+  Effect.map(
+    refresh(refreshToken),
+    ({ body }) => Schema.decodeUnknownSync(Renewed, { onExcessProperty: "error" })(body).accessToken,
+  )
+
+export const logout = (accessToken: string, refreshToken: string) =>
+  ask("/users/auth/logout", postJson({ refreshToken }, bearer(accessToken)))
+
+/** The sum of all scores in the database of the API. */
+export const score = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ readonly score: number }>`
+    select coalesce(sum(score), 0)::int as score from scores`
+  return row?.score ?? 0
+})
+
+export const SOCKET_PATH = "/scores/websocket"
+
+/** The bytes of a WebSocket handshake, with more header lines. */
+export const upgradeRequest = (path: string, extra: ReadonlyArray<string> = []) =>
+  [
+    `GET ${path} HTTP/1.1`,
+    "Host: 127.0.0.1",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ...extra,
+    "\r\n",
+  ].join("\r\n")
+
+/** A viewer of the board. */
+export const view = Effect.flatMap(origin, (url) => openViewer(`${url}${SOCKET_PATH}`))

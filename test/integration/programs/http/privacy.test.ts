@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import { WorkerPrograms } from "../../../../src/programs/process/WorkerProcess.ts"
 import { Redis } from "../../../../src/services/Redis/Redis.ts"
 import { openViewer, until } from "../../../support/fixtures.ts"
-import { api, ask, Engine, increment, origin, signIn } from "./apiFixtures.ts"
+import { api, ask, Engine, increment, origin, signIn } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "30 seconds", excludeTestServices: true } as const
 

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { connect } from "node:net"
 import { ApiServer } from "../../../../src/programs/http/ApiServer.ts"
-import { api, ask, Engine } from "./apiFixtures.ts"
+import { api, ask, Engine } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 
@@ -23,7 +23,7 @@ const drip = (port: number, start: string) =>
     return Effect.sync(() => socket.destroy())
   })
 
-layer(Engine.layer, OPTIONS)("API", (it) => {
+layer(Engine.layer, OPTIONS)("Slow clients", (it) => {
   it.effect("what sends its headers or its body too slowly is cut, and others are served meanwhile", () =>
     Effect.gen(function* () {
       const { port } = yield* ApiServer

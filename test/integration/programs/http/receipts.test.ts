@@ -2,7 +2,6 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as SqlClient from "effect/sql/SqlClient"
 import { randomUUID } from "node:crypto"
 import { writeFile } from "node:fs/promises"
 import { createServer, type ServerResponse } from "node:http"
@@ -11,7 +10,7 @@ import { listen } from "../../../support/engines/listen.ts"
 import { makeReceiptKey, type ReceiptKey, signReceipt } from "../../../support/engines/ReceiptSigner.ts"
 import { mintWith } from "../../../support/engines/TokenIssuer.ts"
 import { temporaryFolder } from "../../../support/fixtures.ts"
-import { api, Engine, increment, Log, signIn } from "./apiFixtures.ts"
+import { api, Engine, increment, Log, score, signIn } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 const AUDIENCE = "https://board.example.com"
@@ -21,13 +20,6 @@ const STRANGER = makeReceiptKey("EdDSA")
 const Payload = Schema.fromJsonString(Schema.Struct({ sub: Schema.String }))
 const subOf = (accessToken: string) =>
   Schema.decodeUnknownSync(Payload)(Buffer.from(accessToken.split(".")[1] ?? "", "base64url").toString()).sub
-
-const score = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  const [row] = yield* sql<{ readonly score: number }>`
-    select coalesce(sum(score), 0)::int as score from scores`
-  return row?.score ?? 0
-})
 
 const nowSeconds = () => Math.floor(Date.now() / 1000)
 const claimsFor = (accessToken: string) => ({

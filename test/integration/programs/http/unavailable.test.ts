@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { COMMITTERS } from "../../../../src/programs/increment/Increment.ts"
-import { CognitoFailure, LoginThrottled } from "../../../../src/services/Cognito/Cognito.ts"
+import { CognitoFailure } from "../../../../src/services/Cognito/Cognito.ts"
 import { RedisFailure } from "../../../../src/services/Redis/Redis.ts"
 import { SqlFailure } from "../../../../src/services/Sql/Sql.ts"
 import {
@@ -19,7 +19,7 @@ import {
   redisWith,
   signIn,
   sqlWith,
-} from "./apiFixtures.ts"
+} from "./fixtures.ts"
 
 const PLAYER = UserId.make("player")
 /** Commits that break: more than there are committers. */
@@ -36,19 +36,6 @@ const login = ask(LOGIN, postJson(players(1)[0]))
 const explained = Effect.map(Log, (lines) => lines.filter((line) => line.includes(SECRET)))
 
 layer(Engine.layer, OPTIONS)("API", (it) => {
-  it.layer(api({ replacing: cognitoWith({ login: () => Effect.fail(new LoginThrottled()) }) }))(
-    "with an identity provider that throttles",
-    (it) => {
-      it.effect("answers 429 and says when to come back", () =>
-        Effect.gen(function* () {
-          const answer = yield* login
-          assert.strictEqual(answer.status, 429)
-          assert.match(String(answer.headers["retry-after"]), /^\d+$/)
-        }),
-      )
-    },
-  )
-
   it.layer(
     api({
       replacing: cognitoWith({
