@@ -9,7 +9,7 @@ import { close, type ListenFailure, listen } from "./ListenerPort.ts"
 import { makeRequestHandlers, type Served } from "./ListenerRequests.ts"
 import { makeServer } from "./ListenerServer.ts"
 
-export type { Upgrade, UpgradeRefusal } from "./ListenerRequests.ts"
+export type { Upgrade } from "./ListenerRequests.ts"
 
 /** The number of a port to listen on; 0 = a free one, which the log names. */
 export const ListenPort = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))

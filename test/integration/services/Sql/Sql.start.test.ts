@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as TcpProxy from "../../../support/engines/TcpProxy.ts"
-import { Engine, serviceOn } from "./sqlFixtures.ts"
+import { Engine, serviceOn } from "./fixtures.ts"
 
 /** Cuts spread over a start, which takes some 100 ms against an empty database. */
 const CUTS = Array.from({ length: 30 }, (_, n) => n * 5)

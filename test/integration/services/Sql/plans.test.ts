@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Statement from "effect/sql/Statement"
 import { pruneKeysStatement } from "../../../../src/services/Sql/SqlPruning.ts"
 import { incrementsStatement, leaseStatement } from "../../../../src/services/Sql/SqlStatements.ts"
-import { by, Engine, setup } from "./sqlFixtures.ts"
+import { by, Engine, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 

@@ -8,7 +8,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { COMMITTERS } from "../../../../src/programs/increment/Increment.ts"
 import { CognitoFailure, TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
-import { caller, failure, row, withSql } from "./incrementFixtures.ts"
+import { caller, failure, row, withSql } from "./fixtures.ts"
 
 /** What a mute database comes to: a failure at the time limit of the call, 2.5 s unless it is told a lower one. */
 const mute = (limitMillis: number) => Effect.delay(Effect.fail(failure), Math.min(limitMillis, 2_500))

@@ -6,7 +6,7 @@ import { UserId } from "../../../../src/domain/Score.ts"
 import { type Commit, Outbox } from "../../../../src/programs/increment/Outbox.ts"
 import { type OutboxRow, Sql } from "../../../../src/services/Sql/Sql.ts"
 import { type OutgoingMessage, Sqs, SqsFailure } from "../../../../src/services/Sqs/Sqs.ts"
-import { hopDuring } from "../observe/hopFigures.ts"
+import { hopDuring } from "../observe/fixtures.ts"
 
 const commit = (outboxId: string, events: number): Commit => ({
   outboxId,

@@ -1,14 +1,14 @@
 import * as Effect from "effect/Effect"
 
-/** A timer this often, in milliseconds: what it comes late by, the process did not run. */
+/** The interval of a timer, in milliseconds. While the timer is late, the process does not run. */
 const TICK_MILLIS = 20
 
-/** Later than this is not the timer's own inaccuracy. */
+/** A timer that is later than this, in milliseconds, is not just inaccurate. */
 const LATE_MILLIS = 5
 
 /**
- * Records when this process did not get to run, because the machine had other work, until the scope ends. A limit
- * on the time that something takes holds for the rest: on an idle machine that is all of it.
+ * Records when this process could not run because the machine had other work, until the scope ends. A test subtracts
+ * that time before it compares a duration with a limit.
  */
 export const watchStalls = Effect.gen(function* () {
   const stalls: Array<{ readonly from: number; readonly to: number }> = []
@@ -23,7 +23,7 @@ export const watchStalls = Effect.gen(function* () {
     (timer) => Effect.sync(() => clearInterval(timer)),
   )
   return {
-    /** From one moment of `performance.now()` to another, in ms, less the stalls between them. */
+    /** The time between two moments of `performance.now()` without the stalls in it, in ms. */
     running: (from: number, to: number) =>
       stalls.reduce(
         (left, stall) => left - Math.max(0, Math.min(to, stall.to) - Math.max(from, stall.from)),

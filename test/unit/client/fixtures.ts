@@ -3,7 +3,7 @@ import {
   ScoreboardClient,
   type ScoreboardOptions,
 } from "../../../src/client/ScoreboardClient.ts"
-import type { FakeAnswer, FakeEnvironment } from "./FakeEnvironment.ts"
+import type { FakeAnswer, FakeEnvironment } from "./environmentFixtures.ts"
 
 /** A board of one place. */
 export const ada = (score: number) => [{ email: "ada@example.com", score }]

@@ -2,14 +2,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as FakeCognito from "../support/engines/FakeCognito.ts"
-import { freePort } from "../support/engines/freePort.ts"
-import * as Postgres from "../support/engines/Postgres.ts"
-import { startRedisServer } from "../support/engines/RedisServer.ts"
-import { startSqsServer } from "../support/engines/SqsServer.ts"
-import * as TcpProxy from "../support/engines/TcpProxy.ts"
-import { mint } from "../support/engines/TokenIssuer.ts"
-import { type Dependency, type ProcessName } from "./Plan.ts"
+import * as FakeCognito from "../engines/FakeCognito.ts"
+import { freePort } from "../engines/freePort.ts"
+import * as Postgres from "../engines/Postgres.ts"
+import { startRedisServer } from "../engines/RedisServer.ts"
+import { startSqsServer } from "../engines/SqsServer.ts"
+import * as TcpProxy from "../engines/TcpProxy.ts"
+import { mint } from "../engines/TokenIssuer.ts"
+import type { Dependency, ProcessName } from "./Names.ts"
 import { type Supervised, supervise } from "./Supervised.ts"
 
 type Links = Readonly<Record<Dependency, TcpProxy.TcpProxy>>
@@ -20,11 +20,11 @@ const through = (url: string, proxy: TcpProxy.TcpProxy) => {
   return moved.href
 }
 
-/** The engines, and what a process needs to reach them through its own links. */
+/** The engines, and the environment in which a process reaches them through links of its own. */
 const makeEngines = Effect.gen(function* () {
   const [postgres, redis, sqs, cognito] = yield* Effect.all(
     [
-      // A server that writes to the disk before it answers: it is stopped without a checkpoint.
+      // A server that writes to the disk before it answers, because tests stop it without a checkpoint.
       Postgres.make({ settings: {} }),
       startRedisServer(),
       startSqsServer(),
@@ -54,7 +54,7 @@ const makeEngines = Effect.gen(function* () {
     HOST: "127.0.0.1",
     MANAGEMENT_PORT: "0",
     LOG_FORMAT: "json",
-    // What is asked here is whether a request is counted, not how many are let through.
+    // The question here is whether a request is counted, not how many are allowed.
     INCREMENT_RATE_LIMIT: "0",
     ...sqs.env,
     ...cognito.env,
@@ -102,15 +102,15 @@ const makeSystem = Effect.gen(function* () {
   })
 })
 
-/** One process of the system under test, and its own ways to the dependencies. */
+/** One process of the system under test, with its own links to the dependencies. */
 export interface SystemProcess extends Supervised {
   readonly name: ProcessName
   readonly links: Links
-  /** Where an API listens, through all restarts. */
+  /** The URL of an API. It stays the same over restarts. */
   readonly url: string
 }
 
-/** Two APIs and two workers as processes, on real engines, every way between them through a proxy. */
+/** Two APIs and two workers as processes on real engines; every connection to an engine goes through a proxy. */
 export class System extends Context.Service<
   System,
   {
@@ -118,10 +118,10 @@ export class System extends Context.Service<
     readonly redis: Effect.Success<ReturnType<typeof startRedisServer>>
     readonly cognito: Effect.Success<typeof FakeCognito.make>
     readonly processes: Readonly<Record<ProcessName, SystemProcess>>
-    /** An access token of the provider for a day; its e-mail is signed with it. */
+    /** An access token that is valid for a day and carries the e-mail. */
     token(userId: string, email: string): string
   }
->()("test/faults/System") {
+>()("test/System") {
   static readonly layer = Layer.effect(
     System,
     Effect.suspend(() => makeSystem),

@@ -2,8 +2,8 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { type ChildProcess, spawn } from "../support/engines/ChildProcess.ts"
-import { ROOT } from "../support/engines/embeddedPostgres.ts"
+import { type ChildProcess, spawn } from "../engines/ChildProcess.ts"
+import { ROOT } from "../engines/embeddedPostgres.ts"
 
 /** A line of a process's log. */
 export interface LogLine {
@@ -12,30 +12,30 @@ export interface LogLine {
   readonly text: string
 }
 
-/** A process of the system that is killed and comes back, as under a supervisor. */
+/** A process that tests kill and start again, as a supervisor does. */
 export interface Supervised {
-  /** SIGKILL; returns when it is gone. Without effect while it is not running. */
+  /** Sends SIGKILL and waits until the process has ended. Does nothing while it is not running. */
   readonly kill: Effect.Effect<void>
-  /** Starts it, again and again until it serves: without PostgreSQL a process ends at once. Idempotent. */
+  /** Starts it, repeatedly until it serves: without PostgreSQL a process ends at once. Idempotent. */
   readonly start: Effect.Effect<void>
-  /** Its warnings and errors so far, oldest first, over all its lives. */
+  /** Its warnings and errors so far, oldest first, over all starts. */
   readonly log: ReadonlyArray<LogLine>
-  /** How each life ended that nobody ended. */
+  /** One line for each time that the process ended by itself. */
   readonly ends: ReadonlyArray<string>
-  /** Where health and metrics are in this life. */
+  /** The URL of health and metrics; another one after every start. */
   readonly management: () => string
 }
 
 const Line = Schema.fromJsonString(Schema.Struct({ level: Schema.String, message: Schema.Unknown }))
 const decodeLine = Schema.decodeUnknownOption(Line)
 
-/** As a supervisor does, but not for ever. */
+/** As a supervisor does, but a hundred times at most. */
 const START_AGAIN = Schedule.spaced("300 millis").pipe(Schedule.upTo({ times: 100 }))
 
 const SERVES = { api: /"The API is listening"/, worker: /"Health and metrics are served"/ }
 const MANAGEMENT = /"Health and metrics are served".*"port":(\d+)/
 
-/** Starts a process, and keeps what it says at the levels from warning on. */
+/** Starts a process, and stores its log lines from the level of a warning on. */
 export const supervise = Effect.fnUntraced(function* (options: {
   readonly name: string
   readonly main: string
@@ -51,7 +51,7 @@ export const supervise = Effect.fnUntraced(function* (options: {
     const served = MANAGEMENT.exec(text)
     if (served !== null) management = `http://127.0.0.1:${served[1]}`
     const decoded = decodeLine(text)
-    // What is no JSON comes from Node itself: a warning, or the last words of a crash.
+    // A line that is not JSON comes from Node itself: a warning, or the reason of a crash.
     const { level, message } = decoded._tag === "Some" ? decoded.value : { level: "RAW", message: text }
     if (["TRACE", "DEBUG", "INFO"].includes(level.toUpperCase())) return
     const first: unknown = Array.isArray(message) ? message[0] : message
@@ -82,7 +82,7 @@ export const supervise = Effect.fnUntraced(function* (options: {
     running = child
     yield* Effect.forkIn(watch(child), scope)
   })
-  // Before the processes are told to stop at the end, which is no end by itself.
+  // Runs before the scope stops the process, so that this end does not count as one by itself.
   yield* start
   yield* Effect.addFinalizer(() => Effect.sync(() => (running = undefined)))
 

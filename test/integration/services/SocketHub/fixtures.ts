@@ -8,7 +8,7 @@ import { createServer } from "node:http"
 import type { Socket } from "node:net"
 import { SocketHub } from "../../../../src/services/SocketHub/SocketHub.ts"
 import { listen } from "../../../support/engines/listen.ts"
-import { rawPeer, type RawPeer } from "./rawPeer.ts"
+import { rawPeer, type RawPeer } from "./peerFixtures.ts"
 
 /** Who asks for this gets the stamped form. */
 export const STAMPED = "/stamped"

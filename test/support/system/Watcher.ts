@@ -1,24 +1,24 @@
 import * as Effect from "effect/Effect"
 import { WebSocket } from "ws"
-import { parseStampedBoard } from "../../src/client/BoardGuard.ts"
-import { type StampedScores, versionsAhead } from "../../src/client/Stamp.ts"
-import type { Scores } from "../../src/domain/Score.ts"
+import { parseStampedBoard } from "../../../src/client/BoardGuard.ts"
+import { type StampedScores, versionsAhead } from "../../../src/client/Stamp.ts"
+import type { Scores } from "../../../src/domain/Score.ts"
 
 /** Between the end of a connection and the next one, in milliseconds. */
 const RECONNECT_MILLIS = 100
 
 /**
- * A viewer of the board who comes back whenever the connection is lost, drops older boards as our client does, and
- * remembers every score ever shown.
+ * A viewer of the board that reconnects whenever its connection is lost, drops older boards as our client does, and
+ * remembers every score that it has shown.
  */
 export interface Watcher {
   readonly frames: () => number
   readonly connections: () => number
-  /** The board of the newest frame of the present connection. */
+  /** The board of the newest frame on the current connection. */
   readonly newest: () => Scores | undefined
-  /** Scores that fell within one connection or on the viewer's board, and frames that are no board with a stamp. */
+  /** Scores that fell within a connection or on the viewer's board, and frames that are not a stamped board. */
   readonly findings: ReadonlyArray<string>
-  /** Older boards that came after a reconnect, and were dropped. */
+  /** How many older boards came after a reconnect and were dropped. */
   readonly dropped: () => number
 }
 
@@ -64,7 +64,7 @@ export const watch = Effect.fnUntraced(function* (name: string, url: string) {
         ever.set(email, score)
       }
     })
-    // What follows every error is "close".
+    // Every "error" is followed by "close".
     opened.on("error", () => undefined)
     opened.on("close", () => {
       newest = undefined

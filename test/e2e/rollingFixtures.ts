@@ -12,7 +12,7 @@ import * as Postgres from "../support/engines/Postgres.ts"
 import { startRedisServer } from "../support/engines/RedisServer.ts"
 import { startSqsServer } from "../support/engines/SqsServer.ts"
 import { mint } from "../support/engines/TokenIssuer.ts"
-import { type Backend, startBalancer } from "./balancer.ts"
+import { type Backend, startBalancer } from "../support/engines/balancer.ts"
 
 /** How long the balancer, which asks every 50 ms, has to notice that a process is leaving; also on a busy machine. */
 const SHUTDOWN_DELAY = "1 second"

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { connect, createServer, type Socket } from "node:net"
-import { listen } from "../support/engines/listen.ts"
+import { listen } from "./listen.ts"
 
 /** A process behind the balancer. */
 export interface Backend {
