@@ -12,8 +12,8 @@ import { Outbox } from "../increment/Outbox.ts"
 import { ScoresSocket, scoresSocketConfig } from "../board/ScoresSocket.ts"
 
 /**
- * The API from the port down, on the services that its main chooses. A shutdown goes from the top: the port drains
- * while everything below it still works, health and metrics are served until then, and the dependencies' clients close
+ * The API, on the services it is given. The layers start from the bottom and stop from the top: the port drains while
+ * everything below it still works, health and metrics are served until it has, and the clients of the dependencies close
  * last.
  */
 export const ApiProcess = (defaultHost: string) =>
@@ -25,7 +25,7 @@ export const ApiProcess = (defaultHost: string) =>
     Layer.provide(Board.layer),
   )
 
-/** The settings of the API, without those of the dependencies that its main chooses. */
+/** The settings of the API, besides those of its dependencies. */
 export const apiSettings = (defaultHost: string) => [
   apiConfig(defaultHost),
   managementConfig(defaultHost),

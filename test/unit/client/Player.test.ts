@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Player } from "../../../src/client/Player.ts"
-import { type FakeAnswer, FakeEnvironment, type FakeRequest } from "./FakeEnvironment.ts"
+import { type FakeAnswer, FakeEnvironment, type FakeRequest } from "./environmentFixtures.ts"
 
 const url = "https://board.example"
 const tokens = { accessToken: "access", refreshToken: "refresh" }

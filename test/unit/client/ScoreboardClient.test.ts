@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type FakeAnswer, FakeEnvironment } from "./FakeEnvironment.ts"
-import { ada, boardAnswer, startClient } from "./startClient.ts"
+import { type FakeAnswer, FakeEnvironment } from "./environmentFixtures.ts"
+import { ada, boardAnswer, startClient } from "./fixtures.ts"
 
 describe("ScoreboardClient", () => {
   describe("on the socket", () => {

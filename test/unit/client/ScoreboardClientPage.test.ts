@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
-import { FakeEnvironment } from "./FakeEnvironment.ts"
-import { ada, boardAnswer, startClient } from "./startClient.ts"
+import { FakeEnvironment } from "./environmentFixtures.ts"
+import { ada, boardAnswer, startClient } from "./fixtures.ts"
 
 describe("ScoreboardClient", () => {
   describe("in a page", () => {

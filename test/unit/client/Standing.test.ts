@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Player } from "../../../src/client/Player.ts"
-import { type FakeAnswer, FakeEnvironment } from "./FakeEnvironment.ts"
+import { type FakeAnswer, FakeEnvironment } from "./environmentFixtures.ts"
 
 const url = "https://board.example"
 const rank = { rank: 4_213, players: 1_200_000, percentile: 0.351 }

@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Board } from "../../../../src/domain/Score.ts"
 import type { IncrementAnswer } from "../../../../src/services/Sql/Sql.ts"
-import { by, Engine, operatorOn, serviceOn, setup, violations } from "./sqlFixtures.ts"
+import { violations } from "../../../support/invariants/Violations.ts"
+import { by, Engine, operatorOn, serviceOn, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 

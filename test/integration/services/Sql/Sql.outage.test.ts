@@ -7,7 +7,7 @@ import { UserId } from "../../../../src/domain/Score.ts"
 import type { Sql } from "../../../../src/services/Sql/Sql.ts"
 import * as TcpProxy from "../../../support/engines/TcpProxy.ts"
 import { until } from "../../../support/fixtures.ts"
-import { by, Engine, serviceOn, setup } from "./sqlFixtures.ts"
+import { by, Engine, serviceOn, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 

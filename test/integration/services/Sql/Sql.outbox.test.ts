@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { UserId } from "../../../../src/domain/Score.ts"
-import { by, Engine, serviceOn, setup } from "./sqlFixtures.ts"
+import { by, Engine, serviceOn, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "30 seconds", excludeTestServices: true } as const
 

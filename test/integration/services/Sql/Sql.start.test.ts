@@ -11,7 +11,7 @@ import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
 import { SqlUpkeep } from "../../../../src/services/Sql/SqlUpkeep.ts"
 import * as SqlUpkeepPostgres from "../../../../src/services/Sql/SqlUpkeepPostgres.ts"
 import * as TcpProxy from "../../../support/engines/TcpProxy.ts"
-import { Engine, operatorOn, serviceOn } from "./sqlFixtures.ts"
+import { Engine, operatorOn, serviceOn } from "./fixtures.ts"
 
 /** Cuts spread over a start, which takes some 100 ms against an empty database. */
 const CUTS = Array.from({ length: 30 }, (_, n) => n * 5)

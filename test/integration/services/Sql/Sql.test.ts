@@ -2,7 +2,8 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { UserId } from "../../../../src/domain/Score.ts"
 import type { IncrementOutcome, Sql } from "../../../../src/services/Sql/Sql.ts"
-import { by, Engine, INVARIANTS, rolledBack, setup, violations } from "./sqlFixtures.ts"
+import { INVARIANTS, violations } from "../../../support/invariants/Violations.ts"
+import { by, Engine, rolledBack, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "30 seconds", excludeTestServices: true } as const
 

@@ -5,7 +5,7 @@ import type * as Statement from "effect/sql/Statement"
 import { incrementsStatement } from "../../../../src/services/Sql/SqlCommit.ts"
 import { leaseStatement } from "../../../../src/services/Sql/SqlOutbox.ts"
 import { pruneKeysStatement } from "../../../../src/services/Sql/SqlPruning.ts"
-import { by, Engine, setup } from "./sqlFixtures.ts"
+import { by, Engine, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 

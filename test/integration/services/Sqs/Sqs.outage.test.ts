@@ -11,7 +11,7 @@ import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
 import * as SqsQueue from "../../../../src/services/Sqs/SqsQueue.ts"
 import { freePort } from "../../../support/engines/freePort.ts"
 import { listen } from "../../../support/engines/listen.ts"
-import { credentials, failures, onQueue } from "./sqsFixtures.ts"
+import { credentials, failures, onQueue } from "./fixtures.ts"
 
 const waitSeconds = 2
 

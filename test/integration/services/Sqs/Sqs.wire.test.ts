@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { text } from "node:stream/consumers"
 import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
 import { listen } from "../../../support/engines/listen.ts"
-import { credentials, environment, onQueue } from "./sqsFixtures.ts"
+import { credentials, environment, onQueue } from "./fixtures.ts"
 
 interface Call {
   readonly method: string | undefined

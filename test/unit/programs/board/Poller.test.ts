@@ -6,7 +6,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { type Batch, makePoller } from "../../../../src/programs/board/Poller.ts"
 import { RedisFailure } from "../../../../src/services/Redis/Redis.ts"
 import type { ReceivedMessage } from "../../../../src/services/Sqs/Sqs.ts"
-import { increment, settle } from "./workerFixtures.ts"
+import { increment, settle } from "./fixtures.ts"
 
 const unavailable = new RedisFailure({ operation: "writeBoard", cause: new Error("unavailable") })
 

@@ -13,7 +13,7 @@ import { formOf, ScoresSocket } from "../../../../src/programs/board/ScoresSocke
 import { type BoardNotification, Redis } from "../../../../src/services/Redis/Redis.ts"
 import { type Form, SocketHub } from "../../../../src/services/SocketHub/SocketHub.ts"
 import { SqlFailure } from "../../../../src/services/Sql/Sql.ts"
-import { hopDuring } from "../observe/hopFigures.ts"
+import { hopDuring } from "../observe/fixtures.ts"
 
 const update = (version: number, epoch = "epoch"): BoardUpdate => ({
   scores: [{ email: epoch, score: version }],

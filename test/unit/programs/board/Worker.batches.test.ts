@@ -7,7 +7,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { Refresher } from "../../../../src/programs/board/Refresher.ts"
 import { Worker } from "../../../../src/programs/board/Worker.ts"
 import { Sqs, SqsFailure } from "../../../../src/services/Sqs/Sqs.ts"
-import { increment, run, settle } from "./workerFixtures.ts"
+import { increment, run, settle } from "./fixtures.ts"
 
 describe("Worker: batches together", () => {
   it.effect("shows what comes during a refresh with one more, and deletes it in full calls", () =>

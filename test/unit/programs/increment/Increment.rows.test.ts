@@ -3,7 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { COMMITTERS } from "../../../../src/programs/increment/Committers.ts"
-import { caller, failure, outcome, rolledBack, withSql } from "./incrementFixtures.ts"
+import { caller, failure, outcome, rolledBack, withSql } from "./fixtures.ts"
 
 describe("Increment, when a commit was rolled back", () => {
   it.effect("fails a row that cannot be stored alone, and counts the others of its batch", () =>

@@ -8,7 +8,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { COMMITTERS } from "../../../../src/programs/increment/Committers.ts"
 import { CognitoFailure, TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
-import { caller, failure, outcome, withSql } from "./incrementFixtures.ts"
+import { caller, failure, outcome, withSql } from "./fixtures.ts"
 
 /** An unresponsive database: the call fails at its time limit, which is 2.5 s unless the caller sets a lower one. */
 const unresponsive = (limitMillis: number) => Effect.delay(Effect.fail(failure), Math.min(limitMillis, 2_500))

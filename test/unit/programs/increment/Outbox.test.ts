@@ -7,7 +7,7 @@ import { Outbox } from "../../../../src/programs/increment/Outbox.ts"
 import type { Commit } from "../../../../src/programs/increment/OutboxSender.ts"
 import { type OutboxCommit, Sql } from "../../../../src/services/Sql/Sql.ts"
 import { type OutgoingMessage, Sqs, SqsFailure } from "../../../../src/services/Sqs/Sqs.ts"
-import { hopDuring } from "../observe/hopFigures.ts"
+import { hopDuring } from "../observe/fixtures.ts"
 
 const commit = (outboxId: string, events: number): Commit => ({
   outboxId,

@@ -7,8 +7,8 @@ import { UserId } from "../../../../src/domain/Score.ts"
 import { Outbox } from "../../../../src/programs/increment/Outbox.ts"
 import { Sql } from "../../../../src/services/Sql/Sql.ts"
 import { type OutgoingMessage, Sqs } from "../../../../src/services/Sqs/Sqs.ts"
-import { caller, outcome, withSql } from "../increment/incrementFixtures.ts"
-import { increment, message, run } from "../board/workerFixtures.ts"
+import { caller, outcome, withSql } from "../increment/fixtures.ts"
+import { increment, message, run } from "../board/fixtures.ts"
 
 /** Runs a test as in a process that collects spans: all of them, in the order in which they began. */
 const collecting = <A, E, R>(test: (spans: ReadonlyArray<Tracer.Span>) => Effect.Effect<A, E, R>) => {

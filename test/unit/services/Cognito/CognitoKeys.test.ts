@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { mint } from "../../../support/engines/TokenIssuer.ts"
-import { key, other, type Setup, setup } from "./tokensUnderTest.ts"
+import { key, other, type Setup, setup } from "./fixtures.ts"
 
 describe("keys", () => {
   const failure = (tokens: Setup["tokens"], token: string) =>

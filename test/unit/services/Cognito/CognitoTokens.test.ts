@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { mint, mintWith } from "../../../support/engines/TokenIssuer.ts"
-import { CLIENT, ISSUER, key, other, type Setup, setup } from "./tokensUnderTest.ts"
+import { CLIENT, ISSUER, key, other, type Setup, setup } from "./fixtures.ts"
 
 /** One row per way to be wrong: what the token is, made of the good claims, and the reason that is given. */
 const WRONG_CLAIMS: ReadonlyArray<readonly [string, (good: Setup["claims"]) => object, string]> = [
