@@ -94,13 +94,12 @@ const HOUSE: ReadonlyArray<Room> = [
   service("SocketHub", "ws", ...NODE),
   { files: "src/services/Sql/migrations/**", may: ["effect/[A-Z]*", "effect/sql/[A-Z]*"] },
   service("Sql", "effect/sql/[A-Z]*", "@effect/sql-pg/[A-Z]*", "@effect/platform-node/[A-Z]*"),
-  service(
-    "Sqs",
-    "@aws-sdk/credential-provider-node",
-    "@effect/platform-node/Undici",
-    "@smithy/core/checksum",
-    "@smithy/signature-v4",
-  ),
+  // A process that uses the queue in memory does not load the SDK.
+  {
+    files: "src/services/Sqs/SqsMemory*.ts",
+    may: ["effect/[A-Z]*", "src/services/Sqs/Sqs{,BatchLimits,MemoryQueue}.ts"],
+  },
+  service("Sqs", "@aws-sdk/client-sqs", "@aws-sdk/credential-provider-node"),
   {
     files: "src/services/Receipts.ts",
     may: [...EFFECT, ...NODE, "src/domain/**", "src/foundation/**", "jose"],

@@ -15,7 +15,7 @@ import { credentials, failures, onQueue } from "./fixtures.ts"
 
 const waitSeconds = 2
 
-/** For a test with a peer of its own that waits for time to pass: with its neighbour. */
+/** For a test with a peer of its own that waits for time to pass: it runs at the same time as its neighbour. */
 const WAITING = { concurrent: true } as const
 
 const at = (port: number) =>
