@@ -94,7 +94,8 @@ const make = Effect.fnUntraced(function* (options: CognitoLocalOptions) {
   const tokens = yield* makeTokens({
     issuer: ISSUER,
     clientId: CLIENT_ID,
-    keys: Effect.succeed(key.keySet),
+    jwksUri: ISSUER,
+    fetcher: { fetch: async () => new TextEncoder().encode(JSON.stringify(key.keySet)).buffer },
   })
   const hashers = Semaphore.makeUnsafe(HASHERS)
   const admission = Semaphore.makeUnsafe(LOGINS_IN_FLIGHT)

@@ -19,7 +19,7 @@ import { Cognito, CognitoFailure, LoginRejected, type Profile, type TokenRejecte
 import { call, limited, unexpected } from "./CognitoUserPoolCalls.ts"
 import { refusedLogin, refusedProfile } from "./CognitoUserPoolErrors.ts"
 import { makeAwsSessions } from "./CognitoUserPoolSessions.ts"
-import { fetchKeySet } from "./CognitoKeys.ts"
+import { makeKeyFetcher } from "./CognitoKeyFetcher.ts"
 import { makeTokens } from "./CognitoTokens.ts"
 import { isUserName } from "./CognitoUserName.ts"
 
@@ -78,7 +78,7 @@ const make = Effect.gen(function* () {
     onSome: (uri) => uri.href,
   })
   const client = yield* makeClient(region, optional.endpoint)
-  const tokens = yield* makeTokens({ issuer, clientId, keys: fetchKeySet(jwksUri) })
+  const tokens = yield* makeTokens({ issuer, clientId, jwksUri, fetcher: yield* makeKeyFetcher })
 
   const getUser = Effect.fnUntraced(function* (accessToken: string) {
     const command = new GetUserCommand({ AccessToken: accessToken })
