@@ -208,7 +208,7 @@ describe("keys", () => {
     ["only keys for another algorithm", { keys: [{ ...other.jwk, kid: key.kid, alg: "RS512" }] }],
   ]
   for (const [title, keySet] of weak) {
-    it.effect(`a key set of ${title} takes nothing away and is a failure`, () =>
+    it.effect(`a key set of ${title} replaces no key and is a failure`, () =>
       Effect.gen(function* () {
         const { tokens, claims, source } = yield* setup
         yield* tokens.check
