@@ -141,7 +141,7 @@ const HOUSE: ReadonlyArray<Room> = [
   },
   { files: "test/support/**", may: OUTSIDE },
   { files: "test/contracts/**", may: [...EFFECT, "@effect/vitest", "src/domain/**", "src/services/**"] },
-  { files: "test/unit/**", may: [...INSIDE, "effect/sql/[A-Z]*", "web/src/**"] },
+  { files: "test/unit/**", may: [...INSIDE, "effect/sql/[A-Z]*", "aws-jwt-verify/**", "web/src/**"] },
   { files: "test/integration/**", may: [...INSIDE, "effect/sql/[A-Z]*"] },
   { files: "test/faults/**", may: OUTSIDE },
   { files: "test/e2e/**", may: [...OUTSIDE, "@aws-sdk/*", "axe-core", "playwright-core", "vite"] },

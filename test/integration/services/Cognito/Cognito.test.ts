@@ -1,6 +1,8 @@
 import { createHmac } from "node:crypto"
+import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -20,7 +22,7 @@ const InitiateAuthAnswer = Schema.fromJsonString(
   Schema.Struct({ AuthenticationResult: Schema.Struct({ IdToken: Schema.String }) }),
 )
 
-/** The id token that the service keeps to itself, asked for over the wire. */
+/** An id token, requested from the provider directly, because the service gives none. */
 const requestIdToken = async ({ env, users: [user] }: CognitoServer.CognitoEngine) => {
   const response = await fetch(env.AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER, {
     method: "POST",
@@ -195,7 +197,7 @@ describe("login", () => {
     }),
   )
 
-  it.live("is a CognitoFailure when the issued id token does not hold or its keys are away", () =>
+  it.live("is a CognitoFailure when the issued id token is refused or its keys are unavailable", () =>
     Effect.gen(function* () {
       const { cognito, answers, tokens, env } = yield* setup
       answers.InitiateAuth = json(200, tokens({ email: USER.email, aud: "other" }))
@@ -203,7 +205,12 @@ describe("login", () => {
       answers.InitiateAuth = json(200, tokens({ email: USER.email }))
       answers.keys = json(500, {})
       const second = yield* connect(env)
-      assert.strictEqual((yield* Effect.flip(login(second)))._tag, "CognitoFailure")
+      const error = yield* Effect.flip(login(second))
+      assert.strictEqual(error._tag, "CognitoFailure")
+      assert.include(
+        inspect(error),
+        `The key set at ${env.COGNITO_ISSUER}/.well-known/jwks.json is unavailable`,
+      )
     }),
   )
 })
@@ -235,22 +242,27 @@ describe("profile", () => {
 
 // Each has a provider of its own, and waits for time to pass.
 describe("keys", { concurrent: true }, () => {
-  const AWAY: ReadonlyArray<readonly [string, Answer]> = [
-    ["nothing within two seconds", mute],
+  const UNAVAILABLE: ReadonlyArray<readonly [title: string, answer: Answer, reason: string]> = [
+    ["nothing within two seconds", mute, "aborted due to timeout"],
     [
       "an endless body",
       (_request, response) => {
         const timer = setInterval(() => response.write("[".repeat(64 * 1024)), 5)
         response.on("close", () => clearInterval(timer))
       },
+      "The answer is too large",
     ],
-    ["status 500", json(500, { keys: [key.jwk] })],
-    ["no JSON", (_request, response) => void response.end("<html>")],
-    ["another place", (_request, response) => void response.writeHead(302, { location: "/" }).end()],
-    ["a lost connection", (request) => void request.socket.destroy()],
+    ["status 500", json(500, { keys: [key.jwk] }), "The answer has status 500"],
+    ["no JSON", (_request, response) => void response.end("<html>"), "The answer is not a key set"],
+    [
+      "another place",
+      (_request, response) => void response.writeHead(302, { location: "/" }).end(),
+      "unexpected redirect",
+    ],
+    ["a lost connection", (request) => void request.socket.destroy(), "other side closed"],
   ]
-  for (const [title, answer] of AWAY) {
-    it.live(`are a CognitoFailure in time on ${title}, and had a second after that is over`, () =>
+  for (const [title, answer, reason] of UNAVAILABLE) {
+    it.live(`are a CognitoFailure in time on ${title}, and available a second after that is over`, () =>
       Effect.gen(function* () {
         const provider = yield* FakeCognito.make
         const { keys } = provider.answers
@@ -258,6 +270,7 @@ describe("keys", { concurrent: true }, () => {
         const cognito = yield* connect(provider.env)
         const [elapsed, error] = yield* Effect.timed(Effect.flip(cognito.verify(provider.access)))
         assert.strictEqual(error._tag, "CognitoFailure")
+        assert.include(inspect(error), reason)
         assert.isBelow(Duration.toMillis(elapsed), 3_000)
         provider.answers.keys = keys
         yield* Effect.sleep("1050 millis")
@@ -266,6 +279,20 @@ describe("keys", { concurrent: true }, () => {
       }),
     )
   }
+
+  it.live("are no longer fetched when the layer is closed", () =>
+    Effect.gen(function* () {
+      const provider = yield* FakeCognito.make
+      const asked = Deferred.makeUnsafe<void>()
+      const closed = Deferred.makeUnsafe<void>()
+      provider.answers.keys = (_request, response) => {
+        response.on("close", () => Deferred.doneUnsafe(closed, Effect.void))
+        Deferred.doneUnsafe(asked, Effect.void)
+      }
+      yield* Effect.scoped(Effect.andThen(connect(provider.env), Deferred.await(asked)))
+      yield* Effect.timeout(Deferred.await(closed), "1 second")
+    }),
+  )
 })
 
 describe("configuration", () => {

@@ -1,4 +1,5 @@
-import { assert } from "@effect/vitest"
+import { assert, vi } from "@effect/vitest"
+import type { Fetcher } from "aws-jwt-verify/https"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,35 +8,54 @@ import { makeTokens } from "../../../../src/services/Cognito/CognitoTokens.ts"
 import { makeIssuerKey } from "../../../support/engines/TokenIssuer.ts"
 
 export const ISSUER = "https://issuer.example/pool"
+export const JWKS_URI = `${ISSUER}/keys`
 export const CLIENT = "client"
+
 /** The key that the issuer publishes. */
 export const key = makeIssuerKey()
 
 /** A key that it does not. */
 export const other = makeIssuerKey()
 
+/** Lets a time pass for Effect's clock and for the timers of the library, which knows only Node's. */
+export const advance = Effect.fnUntraced(function* (duration: Duration.Input) {
+  yield* TestClock.adjust(duration)
+  yield* Effect.promise(() => vi.advanceTimersByTimeAsync(Duration.toMillis(duration)))
+})
+
+const fakeTimers = Effect.acquireRelease(
+  Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })),
+  () => Effect.sync(() => vi.useRealTimers()),
+)
+
 /**
  * A verifier with an issuer in the test's hands. The TestClock starts at the real time, because the library checks
  * `exp` and `nbf` against the wall clock.
  */
 export const setup = Effect.gen(function* () {
+  yield* fakeTimers
   yield* TestClock.setTime(Math.floor(Date.now() / 1000) * 1000)
   const source = {
     keySet: { keys: [key.jwk] } as unknown,
-    away: false,
-    delay: Duration.zero as Duration.Input,
+    unavailable: false,
+    delayMillis: 0,
     fetches: 0,
   }
-  const keys = Effect.suspend(() => {
-    source.fetches += 1
-    return Effect.delay(
-      Effect.suspend(() =>
-        source.away ? Effect.fail(new Error("The issuer is away")) : Effect.succeed(source.keySet),
-      ),
-      source.delay,
+  const answer = async () => {
+    const { delayMillis } = source
+    await new Promise((resolve) =>
+      delayMillis > 0 ? setTimeout(resolve, delayMillis) : setImmediate(resolve),
     )
-  })
-  const tokens = yield* makeTokens({ issuer: ISSUER, clientId: CLIENT, keys })
+    if (source.unavailable) throw new Error("The issuer is unavailable")
+    return new TextEncoder().encode(JSON.stringify(source.keySet)).buffer
+  }
+  const fetcher: Fetcher = {
+    fetch: () => {
+      source.fetches += 1
+      return answer()
+    },
+  }
+  const tokens = yield* makeTokens({ issuer: ISSUER, clientId: CLIENT, jwksUri: JWKS_URI, fetcher })
   const nowSeconds = (yield* Clock.currentTimeMillis) / 1000
   const claims = {
     sub: "b1946ac9",
