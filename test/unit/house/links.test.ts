@@ -8,28 +8,32 @@ const documents = globSync("{README,CONTRIBUTING,CHANGELOG,SECURITY}.md", { cwd:
   globSync("docs/**/*.md", { cwd: root }),
 )
 
-/** The text without its code, in which brackets and hashes mean other things. */
-const proseOf = (path: string) =>
-  readFileSync(join(root, path), "utf8")
-    .replaceAll(/^```[^\n]*\n[\s\S]*?^```$/gm, "")
-    .replaceAll(/`[^`\n]+`/g, (code) => "`".padEnd(code.length, "x"))
+/** A document without its blocks of code, in which brackets and hashes mean other things. */
+const textOf = (path: string) =>
+  readFileSync(join(root, path), "utf8").replaceAll(/^```[^\n]*\n[\s\S]*?^```$/gm, "")
 
 /** `[text](target)`, `![text](target)`, and the addresses of pictures in HTML. */
 const LINK = /\]\(([^()\s]+)\)|(?:src|srcset|href)="([^"]+)"/g
 
 const linksOf = (path: string): ReadonlyArray<string> =>
-  Array.from(proseOf(path).matchAll(LINK), ([, markdown, html]) => markdown ?? html ?? "").filter(
-    (target) => !/^[a-z]+:/.test(target),
-  )
+  Array.from(
+    textOf(path)
+      .replaceAll(/`[^`\n]+`/g, "")
+      .matchAll(LINK),
+    ([, markdown, html]) => markdown ?? html ?? "",
+  ).filter((target) => !/^[a-z]+:/.test(target))
+
+/** A file or folder of the repository that is named in code type, without a wildcard or a place to fill in. */
+const NAME = /`((?:src|web|test|bench|docs|scripts)\/[\w./-]+)`/g
+
+const namesOf = (path: string): ReadonlyArray<string> =>
+  Array.from(textOf(path).matchAll(NAME), ([, name]) => name ?? "")
 
 /** The anchors of a document's headings as GitHub makes them: a heading that comes again gets a number. */
 const anchorsOf = (path: string): ReadonlySet<string> => {
   const seen = new Map<string, number>()
-  const headings = readFileSync(join(root, path), "utf8")
-    .replaceAll(/^```[^\n]*\n[\s\S]*?^```$/gm, "")
-    .matchAll(/^#{1,6} (.+)$/gm)
   return new Set(
-    Array.from(headings, ([, heading = ""]) => {
+    Array.from(textOf(path).matchAll(/^#{1,6} (.+)$/gm), ([, heading = ""]) => {
       const slug = heading
         .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
         .toLowerCase()
@@ -56,5 +60,16 @@ describe("The documents", () => {
 
     assert.deepStrictEqual(dead, [])
     assert.isAbove(documents.flatMap(linksOf).length, 100)
+  })
+
+  it("name only files that exist", () => {
+    const dead = documents.flatMap((path) =>
+      namesOf(path)
+        .filter((name) => !existsSync(join(root, name)))
+        .map((name) => `${path}: ${name}`),
+    )
+
+    assert.deepStrictEqual(dead, [])
+    assert.isAbove(documents.flatMap(namesOf).length, 20)
   })
 })
