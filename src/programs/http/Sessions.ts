@@ -76,7 +76,7 @@ const asPublic =
         CognitoFailure: (error) =>
           Effect.andThen(
             counter.add("unavailable"),
-            logAndFailWith(`The identity provider did not answer a ${operation}`, providerAway)(error),
+            logAndFailWith(`A ${operation} could not be completed at the identity provider`, providerAway)(error),
           ),
       }),
     )
