@@ -103,7 +103,7 @@ export class Unavailable extends HttpApiError.Problem<Unavailable>()(
 }
 
 /** The database is away: mostly a failover, or a moment of too much to do. */
-export const databaseAway = new Unavailable({ dependency: "database", retryAfterSeconds: 1 })
+export const databaseUnavailable = new Unavailable({ dependency: "database", retryAfterSeconds: 1 })
 
 /** The identity provider is away. */
-export const providerAway = new Unavailable({ dependency: "identity provider", retryAfterSeconds: 5 })
+export const providerUnavailable = new Unavailable({ dependency: "identity provider", retryAfterSeconds: 5 })

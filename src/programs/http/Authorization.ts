@@ -3,7 +3,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
-import { providerAway, Unauthorized } from "../../domain/Errors.ts"
+import { providerUnavailable, Unauthorized } from "../../domain/Errors.ts"
 import { Authorization, CurrentPlayer } from "../../domain/ScoreboardApi.ts"
 import { Cognito } from "../../services/Cognito/Cognito.ts"
 import { clientAddressOf, Limits } from "./Limits.ts"
@@ -33,7 +33,7 @@ export const AuthorizationLayer = Layer.effect(
         return cognito.verify(accessToken).pipe(
           Effect.catchTags({
             TokenRejected: () => reject,
-            CognitoFailure: logAndFailWith("An access token could not be checked", providerAway),
+            CognitoFailure: logAndFailWith("An access token could not be checked", providerUnavailable),
           }),
           Effect.flatMap((claims) => Effect.provideService(app, CurrentPlayer, { ...claims, accessToken })),
         )

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { databaseAway } from "../../domain/Errors.ts"
+import { databaseUnavailable } from "../../domain/Errors.ts"
 import type { Round, RoundRequest } from "../../services/Listener/ListenerRounds.ts"
 import { Board } from "../board/Board.ts"
 import type { ShownBoard } from "../board/ShownBoard.ts"
@@ -14,7 +14,7 @@ export const BOARD_PATH = "/scores"
 /** `GET /scores` in rounds: one read of the board answers every request that arrives while it runs. */
 export const boardRound = Effect.gen(function* () {
   const board = yield* Board
-  const unavailable = yield* problemResponse(databaseAway)
+  const unavailable = yield* problemResponse(databaseUnavailable)
   const round: Round = (requests) =>
     board.current.pipe(
       Effect.map(

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { databaseAway, Unauthorized } from "../../domain/Errors.ts"
+import { databaseUnavailable, Unauthorized } from "../../domain/Errors.ts"
 import { type Caller, HISTORY_PAGE } from "../../domain/ScoreboardApi.ts"
 import { Sql } from "../../services/Sql/Sql.ts"
 import { logAndFailWith } from "./PublicFailure.ts"
@@ -19,7 +19,7 @@ export const makeHistory = Effect.map(Sql, (sql) =>
         // One entry more than the page has tells whether there is a next page.
         limit: limit + 1,
       }),
-      logAndFailWith("A history could not be read", databaseAway),
+      logAndFailWith("A history could not be read", databaseUnavailable),
     )
     if (page.revoked) return yield* new Unauthorized()
     const entries = page.entries.slice(0, limit)

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { maskEmail } from "../../domain/EmailMask.ts"
-import { databaseAway, Unauthorized } from "../../domain/Errors.ts"
+import { databaseUnavailable, Unauthorized } from "../../domain/Errors.ts"
 import { RANK_PAGE, type RankedScore } from "../../domain/Ranks.ts"
 import { CurrentPlayer, HandledApi } from "../../domain/ScoreboardApi.ts"
 import { Sql } from "../../services/Sql/Sql.ts"
@@ -22,7 +22,7 @@ export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers
       const caller = yield* CurrentPlayer
       const { revoked, ...standing } = yield* Effect.catch(
         sql.standing({ userId: caller.userId, tokenId: caller.tokenId }),
-        logAndFailWith("A standing could not be read", databaseAway),
+        logAndFailWith("A standing could not be read", databaseUnavailable),
       )
       if (revoked) return yield* new Unauthorized()
       return { ...standing, above: shown(standing.above), below: shown(standing.below) }
@@ -30,7 +30,7 @@ export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers
 
     return handlers.handle("me", me).handle("page", ({ query }) =>
       sql.page({ after: query.after, limit: query.limit ?? RANK_PAGE }).pipe(
-        Effect.catch(logAndFailWith("A page of the board could not be read", databaseAway)),
+        Effect.catch(logAndFailWith("A page of the board could not be read", databaseUnavailable)),
         Effect.map((page) => ({ ...page, scores: shown(page.scores) })),
         // Only a page may be cached, not an error.
         Effect.tap(() => cacheControl(SHARED_BRIEFLY)),

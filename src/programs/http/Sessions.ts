@@ -2,10 +2,10 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import {
-  databaseAway,
+  databaseUnavailable,
   InvalidCredentials,
   InvalidRefreshToken,
-  providerAway,
+  providerUnavailable,
   TooManyRequests,
   Unauthorized,
   type Unavailable,
@@ -76,7 +76,10 @@ const asPublic =
         CognitoFailure: (error) =>
           Effect.andThen(
             counter.add("unavailable"),
-            logAndFailWith(`A ${operation} could not be completed at the identity provider`, providerAway)(error),
+            logAndFailWith(
+              `A ${operation} could not be completed at the identity provider`,
+              providerUnavailable,
+            )(error),
           ),
       }),
     )
@@ -114,14 +117,14 @@ export const makeSessions = Effect.gen(function* () {
     const expiresAtSeconds = Math.max(caller.expiresAtSeconds, nowSeconds + REMEMBERED_SECONDS)
     yield* Effect.catch(
       sql.revoke({ tokenId, expiresAtSeconds }),
-      logAndFailWith("A logout could not be stored", databaseAway),
+      logAndFailWith("A logout could not be stored", databaseUnavailable),
     )
   })
 
   const revokeRefresh = (refreshToken: string) =>
     Effect.catch(
       cognito.revoke(Redacted.make(refreshToken)),
-      logAndFailWith("A refresh token could not be revoked", providerAway),
+      logAndFailWith("A refresh token could not be revoked", providerUnavailable),
     )
 
   /**

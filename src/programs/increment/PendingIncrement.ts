@@ -2,7 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Tracer from "effect/Tracer"
-import { databaseAway, type Unavailable } from "../../domain/Errors.ts"
+import { databaseUnavailable, type Unavailable } from "../../domain/Errors.ts"
 import type { IncrementAnswer, IncrementOutcome, IncrementRequest } from "../../services/Sql/Sql.ts"
 import { traceContext } from "../observe/TraceContext.ts"
 import type { Outbox } from "./Outbox.ts"
@@ -24,7 +24,8 @@ const answerAll = (batch: ReadonlyArray<PendingIncrement>, answered: Effect.Effe
   })
 
 /** Tells every caller that the database is unavailable. */
-export const refuse = (batch: ReadonlyArray<PendingIncrement>) => answerAll(batch, Effect.fail(databaseAway))
+export const refuse = (batch: ReadonlyArray<PendingIncrement>) =>
+  answerAll(batch, Effect.fail(databaseUnavailable))
 
 /** Ends every caller's request with a defect. */
 export const die = (batch: ReadonlyArray<PendingIncrement>, defect: unknown) =>

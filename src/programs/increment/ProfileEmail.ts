@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { providerAway, Unauthorized, type Unavailable } from "../../domain/Errors.ts"
+import { providerUnavailable, Unauthorized, type Unavailable } from "../../domain/Errors.ts"
 import type { Caller } from "../../domain/ScoreboardApi.ts"
 import type { Cognito } from "../../services/Cognito/Cognito.ts"
 
@@ -18,6 +18,9 @@ export const profileEmail = (
     Effect.catchTags({
       TokenRejected: () => Effect.fail(new Unauthorized()),
       CognitoFailure: (error) =>
-        Effect.andThen(Effect.logError("A profile could not be read", error), Effect.fail(providerAway)),
+        Effect.andThen(
+          Effect.logError("A profile could not be read", error),
+          Effect.fail(providerUnavailable),
+        ),
     }),
   )

@@ -22,7 +22,7 @@ export const Greeting = Layer.effectDiscard(
         `  Sign in as    ${DEMO_USERS.map(({ email }) => email).join(", ")}`,
         `  Password      ${[...new Set(DEMO_USERS.map(({ password }) => password))].join(", ")}`,
         "",
-        "  Ctrl-C stops it; scores are kept in .data",
+        "  Ctrl-C stops it; scores are stored in .data",
         "",
       ].join("\n"),
     )
