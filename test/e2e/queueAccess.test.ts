@@ -6,13 +6,12 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { pathToFileURL } from "node:url"
 import * as Postgres from "../support/engines/Postgres.ts"
 import { startRedisServer } from "../support/engines/RedisServer.ts"
 import * as SqsFront from "../support/engines/SqsFront.ts"
 import { type SqsServer, startSqsServer } from "../support/engines/SqsServer.ts"
 import { temporaryFolder, until } from "../support/fixtures.ts"
-import { type Environment, ROOT, startWorker, untilReadiness } from "./fixtures.ts"
+import { type Environment, startWorker, untilReadiness } from "./fixtures.ts"
 
 const TEN_MINUTES = 600_000
 
@@ -108,7 +107,7 @@ layer(Engines.layer, { timeout: "60 seconds", excludeTestServices: true })(
         const worker = yield* startWorker({
           ...env,
           ...credentials,
-          NODE_OPTIONS: `--import=${pathToFileURL(join(ROOT, "test/support/shiftedClock.ts")).href}`,
+          NODE_OPTIONS: `--import=${new URL("../support/shiftedClock.ts", import.meta.url).href}`,
           SHIFT_CLOCK_MILLIS: String(shift),
         })
         yield* untilHandled

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import { HttpUrl } from "../../foundation/HttpUrl.ts"
 import { makeCredentials } from "./SqsCredentials.ts"
+import { abortSignals, makeHttp } from "./SqsHttp.ts"
 
 /** Credentials are read at the first call, from the environment and every other place where AWS stores them. */
 export const sqsConfig = {
@@ -16,12 +17,6 @@ export const sqsConfig = {
 
 /** One retry, for a kept-alive connection that SQS had just closed. Later attempts are the caller's. */
 const MAX_ATTEMPTS = 2
-
-/** A connection in one region takes milliseconds; a second attempt must fit into a call's time limit. */
-const CONNECT_MILLIS = 1_000
-
-/** Connections per process: every poller occupies one while it waits, sends and deletes need theirs beside. */
-const CONNECTIONS = { keepAlive: true, maxSockets: 64 }
 
 /** SQS answered that it would not, or could not. For the log; `name` is the code that SQS gave. */
 class SqsRefusal extends Error {
@@ -52,36 +47,27 @@ export interface SqsClient {
    * Makes one call, which may reach SQS twice. There is no time limit but that of connecting. An interruption aborts
    * the call and closes its connection.
    */
-  readonly call: <A>(
-    send: (client: SQSClient, options: { readonly abortSignal: AbortSignal }) => Promise<A>,
-  ) => Effect.Effect<A, Error>
+  readonly call: <A>(send: (client: SQSClient) => Promise<A>) => Effect.Effect<A, Error>
 }
 
-/** The client's connections are closed with the scope. SQS itself need not answer for it to be made. */
+/** The client's connections are closed with the scope. SQS need not answer for the client to be made. */
 export const makeSqsClient = Effect.gen(function* () {
   const { queueUrl, region, endpoint } = yield* Config.all(sqsConfig)
-  const sqs = yield* Effect.acquireRelease(
-    Effect.sync(
-      () =>
-        new SQSClient({
-          region,
-          endpoint: Option.getOrElse(endpoint, () => new URL(queueUrl.origin)).href,
-          credentials: makeCredentials(region),
-          maxAttempts: MAX_ATTEMPTS,
-          // TLS and the signed payload already protect a body; a second checksum of each costs a tenth of a call.
-          md5: false,
-          requestHandler: {
-            connectionTimeout: CONNECT_MILLIS,
-            httpAgent: CONNECTIONS,
-            httpsAgent: CONNECTIONS,
-          },
-        }),
-    ),
-    (opened) => Effect.sync(() => opened.destroy()),
-  )
+  const url = Option.getOrElse(endpoint, () => new URL(queueUrl.origin))
+  const sqs = new SQSClient({
+    region,
+    endpoint: url.href,
+    credentials: makeCredentials(region),
+    maxAttempts: MAX_ATTEMPTS,
+    cacheMiddleware: true,
+    // TLS and the signed payload already protect a body, and a second checksum of each costs processor time.
+    md5: false,
+    requestHandler: yield* makeHttp(url),
+  })
   const client: SqsClient = {
     queueUrl: queueUrl.href,
-    call: (send) => Effect.tryPromise({ try: (abortSignal) => send(sqs, { abortSignal }), catch: causeOf }),
+    call: (send) =>
+      Effect.tryPromise({ try: (signal) => abortSignals.run(signal, () => send(sqs)), catch: causeOf }),
   }
   return client
 })

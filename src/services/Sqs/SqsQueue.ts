@@ -63,7 +63,7 @@ const batch = (operation: "send" | "delete", call: Effect.Effect<BatchOutcome, E
 const makeQueue = Effect.fnUntraced(function* (waitSeconds: number) {
   const { queueUrl: QueueUrl, call } = yield* makeSqsClient
 
-  const receive = call((client, options) =>
+  const receive = call((client) =>
     client.send(
       new ReceiveMessageCommand({
         QueueUrl,
@@ -72,7 +72,6 @@ const makeQueue = Effect.fnUntraced(function* (waitSeconds: number) {
         MessageAttributeNames: ["All"],
         MessageSystemAttributeNames: ["ApproximateReceiveCount"],
       }),
-      options,
     ),
   ).pipe(
     Effect.flatMap(({ Messages = [] }) => {
@@ -87,23 +86,19 @@ const makeQueue = Effect.fnUntraced(function* (waitSeconds: number) {
   const service: Sqs["Service"] = {
     send: Effect.fn("Sqs.send")((messages) => {
       const Entries = sendEntries(messages)
-      const sent = call((client, options) =>
-        client.send(new SendMessageBatchCommand({ QueueUrl, Entries }), options),
-      )
+      const sent = call((client) => client.send(new SendMessageBatchCommand({ QueueUrl, Entries })))
       return batch("send", sent, messages.length)
     }),
     receive,
     delete: Effect.fn("Sqs.delete")((receipts) => {
       const Entries = deleteEntries(receipts)
-      const deleted = call((client, options) =>
-        client.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }), options),
-      )
+      const deleted = call((client) => client.send(new DeleteMessageBatchCommand({ QueueUrl, Entries })))
       return Effect.map(batch("delete", deleted, receipts.length), (left) =>
         receipts.filter((_, index) => left.includes(index)),
       )
     }),
-    check: call((client, options) =>
-      client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["QueueArn"] }), options),
+    check: call((client) =>
+      client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["QueueArn"] })),
     ).pipe(limited("check", CALL_LIMIT), Effect.asVoid),
   }
   return service

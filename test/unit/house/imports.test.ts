@@ -99,7 +99,7 @@ const HOUSE: ReadonlyArray<Room> = [
     files: "src/services/Sqs/SqsMemory*.ts",
     may: ["effect/[A-Z]*", "src/services/Sqs/Sqs{,BatchLimits,MemoryQueue}.ts"],
   },
-  service("Sqs", "@aws-sdk/client-sqs", "@aws-sdk/credential-provider-node"),
+  service("Sqs", "@aws-sdk/client-sqs", "@aws-sdk/credential-provider-node", "@effect/platform-node/Undici"),
   {
     files: "src/services/Receipts.ts",
     may: [...EFFECT, ...NODE, "src/domain/**", "src/foundation/**", "jose"],

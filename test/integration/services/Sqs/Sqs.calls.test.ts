@@ -81,7 +81,7 @@ layer(credentials, { excludeTestServices: true })("A call of SqsQueue.layer", (i
   it.effect("reuses its connection, which is closed with the scope", () =>
     Effect.gen(function* () {
       const { calls, port, sockets } = yield* peer()
-      yield* run(port, (sqs) => Effect.andThen(sqs.check, sqs.check))
+      yield* run(port, (sqs) => Effect.andThen(sqs.check, Effect.delay(sqs.check, "10 millis")))
       assert.deepStrictEqual([calls.length, sockets.size], [2, 1])
       yield* Effect.sleep("50 millis")
       assert.isTrue([...sockets].every(({ destroyed }) => destroyed))
