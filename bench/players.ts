@@ -4,23 +4,28 @@ import { UserId } from "../src/domain/Score.ts"
 import { milliseconds, quantile } from "./ranksStatistics.ts"
 
 /**
- * A server for ten million players, not for a laptop; it writes to the disk before it answers. `shared_buffers` is what
- * a machine of 8 GB would give: a quarter. Ten million players with their indexes are more than that.
+ * Settings of a server for ten million players, not for a laptop; it writes to the disk before it answers.
+ * `shared_buffers` is a quarter of a machine of 8 GB. Ten million players with their indexes need more than that.
  */
 export const SERVER = { shared_buffers: "2GB", max_wal_size: "8GB", maintenance_work_mem: "512MB" }
 
-/** The synthetic player of this number, from 1 on. */
+/** The synthetic player with this number; the first is 1. */
 export const playerAt = (number: number) => UserId.make(`synthetic-${String(number).padStart(10, "0")}`)
 
-/** Any of so many. */
+/** A random one of the first so many players. */
 export const somebody = (players: number) => playerAt(1 + Math.floor(Math.random() * players))
 
 let keys = 0
-/** So many increments, each with a key that was never used. */
+/** A batch of so many increments, each with a new key. */
 export const batchOf = (size: number, who: () => UserId) =>
-  Array.from({ length: size }, () => ({ userId: who(), email: "", key: `key-${keys++}`, tokenId: "" }))
+  Array.from({ length: size }, () => ({
+    userId: who(),
+    email: undefined,
+    key: `key-${keys++}`,
+    tokenId: undefined,
+  }))
 
-/** Runs a call again and again, one at a time, and gives the milliseconds of each. */
+/** Runs a call repeatedly, one at a time, and gives the milliseconds of each. */
 export const latencies = Effect.fnUntraced(function* (
   call: () => Effect.Effect<unknown, unknown>,
   until: () => boolean,
@@ -30,13 +35,13 @@ export const latencies = Effect.fnUntraced(function* (
   return samples
 })
 
-/** Over after so many. */
+/** A limit that is reached after so many calls. */
 export const times = (count: number) => {
   let done = 0
   return () => done++ >= count
 }
 
-/** Over after so many seconds from now. */
+/** A limit that is reached so many seconds from now. */
 export const forSeconds = (seconds: number) => {
   const end = performance.now() + seconds * 1000
   return () => performance.now() > end
@@ -46,7 +51,7 @@ export const forSeconds = (seconds: number) => {
 export const told = (samples: ReadonlyArray<number>) =>
   `p50 ${quantile(samples, 0.5).toFixed(3)} ms, p99 ${quantile(samples, 0.99).toFixed(3)} ms (${samples.length})`
 
-/** A call every 10 ms, on its own clock: late ones are not forgiven. Gives the calls per second. */
+/** Makes a call every 10 ms; calls that are late are made up for. Gives the calls per second. */
 export const everyTenMillis = Effect.fnUntraced(function* (
   call: () => Effect.Effect<unknown, unknown>,
   until: () => boolean,

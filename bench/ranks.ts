@@ -10,9 +10,11 @@ import type { Fragment } from "effect/sql/Statement"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { UserId } from "../src/domain/Score.ts"
-import { SqlLevels, wrongLevels } from "../src/services/Sql/SqlLevels.ts"
+import { commitIncrements } from "../src/services/Sql/SqlCommit.ts"
+import { SqlLevels } from "../src/services/Sql/SqlLevels.ts"
+import * as SqlLevelsPostgres from "../src/services/Sql/SqlLevelsPostgres.ts"
 import { pageStatement, selectStanding, standingStatement } from "../src/services/Sql/SqlRanks.ts"
-import { commitIncrements } from "../src/services/Sql/SqlStatements.ts"
+import { wrongLevels } from "../src/services/Sql/SqlWrongLevels.ts"
 import * as Postgres from "../test/support/engines/Postgres.ts"
 import { batchOf, everyTenMillis, forSeconds, latencies, SERVER, somebody, times, told } from "./players.ts"
 import { cpuOf, milliseconds, quantile, spread } from "./ranksStatistics.ts"
@@ -20,16 +22,16 @@ import { cpuOf, milliseconds, quantile, spread } from "./ranksStatistics.ts"
 /** Look-ups of one kind in one round. */
 const SAMPLES = 2000
 
-/** Rounds of everything whose ratio is told. */
+/** Rounds of everything that is reported as a ratio. */
 const ROUNDS = 5
 
-/** Rounds of increments: the disk makes single ones differ by a factor of two, and checkpoints favour the later. */
+/** Rounds of increments: the disk makes single rounds differ by a factor of two, and checkpoints favour later ones. */
 const COMMIT_ROUNDS = 30
 
-/** How long increments run in one round of either form of the trigger. */
+/** How long increments run in one round, with either form of the trigger. */
 const COMMIT_SECONDS = 1
 
-/** How long ranks are looked up under load, in one round. */
+/** How long one round looks up ranks under load. */
 const LOAD_SECONDS = 10
 
 /** The rank alone: a player's score by its key, then the level. */
@@ -187,7 +189,7 @@ order by score desc, reached, user_id offset ${Math.floor(players * 0.7)} limit 
 const seconds = (elapsed: number) => (elapsed / 1000).toFixed(1)
 
 /**
- * Ranks among synthetic players on a PostgreSQL of its own in a temporary folder, about 3 GB for ten million.
+ * Measures ranks among synthetic players, on a PostgreSQL of its own in a temporary folder: about 3 GB for ten million.
  * `--players` (10 million). Prints one line per figure, then the plans.
  */
 export const main = (args: ReadonlyArray<string>) =>
@@ -198,7 +200,7 @@ export const main = (args: ReadonlyArray<string>) =>
     })
     const players = Number(values.players)
     const { url } = yield* Postgres.make({ settings: SERVER })
-    const levels = yield* Effect.map(Layer.build(SqlLevels.layerFrom(url)), Context.get(SqlLevels))
+    const levels = yield* Effect.map(Layer.build(SqlLevelsPostgres.layerFrom(url)), Context.get(SqlLevels))
     const sql = yield* PgClient.make({ url, maxConnections: 1 })
     const startupParameters = { plan_cache_mode: "force_generic_plan" }
     const commits = yield* PgClient.make({ url, maxConnections: 2, startupParameters })

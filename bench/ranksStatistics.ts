@@ -8,7 +8,7 @@ export const quantile = (samples: ReadonlyArray<number>, share: number): number 
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
-/** min–median–max, which is how every ratio is told. */
+/** Minimum, median and maximum: the form in which every ratio is reported. */
 export const spread = (values: ReadonlyArray<number>, digits: number): string =>
   [quantile(values, 0), quantile(values, 0.5), quantile(values, 1)]
     .map((value) => value.toFixed(digits))
@@ -24,7 +24,7 @@ export const milliseconds = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 /** CPU milliseconds of a process so far, user and system; Linux, in steps of 10 ms. */
 export const cpuOf = (pid: number): number => {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-  // After the name, which is in parentheses: field 14 and 15 of proc_pid_stat(5), in ticks of 10 ms.
+  // Fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms; the name before them, in parentheses, may hold spaces.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   return (Number(fields[11]) + Number(fields[12])) * 10
 }

@@ -14,10 +14,10 @@ import { planPage, plans } from "./size/plans.ts"
 import { systems } from "./size/system.ts"
 import { makeSide, type Side, type Sides } from "./size/sides.ts"
 
-/** Tables, indexes and history of one player; measured: about 500 bytes. */
+/** Tables, indexes and history of one player, with reserve: about 500 bytes were measured. */
 const BYTES_PER_PLAYER = 1000
 
-/** The log at its largest, and what the rounds add. */
+/** The write-ahead log at its largest, and what the rounds add. */
 const BYTES_BESIDE = 12_000_000_000
 
 const enoughDisk = Effect.fnUntraced(function* (players: number) {
@@ -28,7 +28,7 @@ const enoughDisk = Effect.fnUntraced(function* (players: number) {
   }
 })
 
-/** Plans of both sides, idle, then each beside a load of its own. */
+/** The plans of one side while increments run on it. */
 const underLoad = (side: Side) =>
   Effect.gen(function* () {
     const increment = increments(side, yield* topOf(side))
@@ -51,11 +51,11 @@ const underLoad = (side: Side) =>
   })
 
 /**
- * The hot statements with many players against the same with few: two databases of one cluster in a temporary folder, which
- * is gone afterwards, in turns. `--small` (10 thousand) and `--large` (10 million) players, `--active` (100 thousand) of them
- * for the commit, `--rounds` (7), `--minute` also updates each for a minute, `--plans <file>` also writes the plans,
- * `--set name=value` is a setting of the server. `--system` measures the whole system on both instead.
- * Ten million: about 10 minutes and 22 GB. Linux.
+ * Compares the hot statements among many players with the same statements among few: on two databases of one cluster, in
+ * turns, in a temporary folder that is deleted afterwards. `--small` (10 thousand) and `--large` (10 million) are the
+ * players of each, `--active` (100 thousand) those of them who commit, `--rounds` (7). `--minute` also updates each side
+ * for a minute, `--plans <file>` also writes the plans, `--set name=value` is a setting of the server. `--system` measures
+ * the whole system on both sides instead. Ten million players take about 10 minutes and 22 GB. Linux.
  */
 export const main = (args: ReadonlyArray<string>) =>
   Effect.gen(function* () {
@@ -76,7 +76,7 @@ export const main = (args: ReadonlyArray<string>) =>
     const active = Number(values.active)
     yield* enoughDisk(Number(values.small) + Number(values.large))
     const engine = yield* Postgres.make({
-      // No checkpoint but those that the bench asks for: it would favour whoever comes first after it.
+      // Only the bench asks for checkpoints: any other would favour the side that is measured first after it.
       settings: {
         ...SERVER,
         checkpoint_timeout: "1h",

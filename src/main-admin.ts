@@ -10,29 +10,30 @@ import { userInfo } from "node:os"
 import { moderation } from "./programs/admin/ModerationCommands.ts"
 import { generate, ranks } from "./programs/admin/RankCommands.ts"
 import { check, explain, teardown } from "./programs/process/Startup.ts"
-import * as SqlPostgres from "./services/Sql/SqlPostgres.ts"
-import { SqlLevels } from "./services/Sql/SqlLevels.ts"
+import * as SqlDatabase from "./services/Sql/SqlDatabase.ts"
+import * as SqlLevelsPostgres from "./services/Sql/SqlLevelsPostgres.ts"
+import * as SqlModerationPostgres from "./services/Sql/SqlModerationPostgres.ts"
 
-/** Opened only by a command that runs: help needs no database. */
-const Players = Layer.unwrap(Effect.as(check([SqlPostgres.config]), SqlPostgres.layer))
-const Levels = Layer.unwrap(Effect.as(check([SqlPostgres.config]), SqlLevels.layer))
+/** Only a command that runs opens the database: help needs none. */
+const Moderation = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlModerationPostgres.layer))
+const Levels = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlLevelsPostgres.layer))
 
 const { hide, restore, correct, history } = moderation(userInfo().username)
 
 Command.make("admin").pipe(
-  Command.withDescription("The operator's commands; DATABASE_URL names the database"),
+  Command.withDescription("Commands for operators; DATABASE_URL names the database"),
   Command.withSubcommands([
-    hide.pipe(Command.provide(Players)),
-    restore.pipe(Command.provide(Players)),
-    correct.pipe(Command.provide(Players)),
-    history.pipe(Command.provide(Players)),
+    hide.pipe(Command.provide(Moderation)),
+    restore.pipe(Command.provide(Moderation)),
+    correct.pipe(Command.provide(Moderation)),
+    history.pipe(Command.provide(Moderation)),
     ranks.pipe(Command.provide(Levels)),
     generate.pipe(Command.provide(Levels)),
   ]),
   Command.run({ version: "1" }),
-  // What is wrong with the arguments was shown beside the help.
+  // The command line itself shows what is wrong with the arguments, beside the help.
   Effect.tapError((error) => (CliError.isCliError(error) ? Effect.void : Console.error(explain(error)))),
-  // Standard output is the answer alone.
+  // Standard output carries only the answer.
   Effect.provideService(References.MinimumLogLevel, "Error"),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({ disableErrorReporting: true, teardown }),

@@ -9,11 +9,12 @@ import { ProcessMetrics } from "./services/ProcessMetrics.ts"
 import { Receipts } from "./services/Receipts.ts"
 import * as RedisServer from "./services/Redis/RedisServer.ts"
 import { SocketHub } from "./services/SocketHub/SocketHub.ts"
+import * as SqlDatabase from "./services/Sql/SqlDatabase.ts"
 import * as SqlPostgres from "./services/Sql/SqlPostgres.ts"
 import * as SqsQueue from "./services/Sqs/SqsQueue.ts"
 import { Telemetry, telemetryConfig } from "./services/Telemetry.ts"
 
-/** In a container the API is reached from outside. */
+/** Clients reach the API from outside its container. */
 const HOST = "0.0.0.0"
 
 const Services = Layer.mergeAll(
@@ -34,7 +35,7 @@ launch({
   settings: [
     telemetryConfig,
     ...apiSettings(HOST),
-    SqlPostgres.config,
+    SqlDatabase.config,
     RedisServer.config,
     SqsQueue.config,
     CognitoUserPool.config,

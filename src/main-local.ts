@@ -15,18 +15,23 @@ import { Receipts } from "./services/Receipts.ts"
 import * as RedisMemory from "./services/Redis/RedisMemory.ts"
 import { SocketHub } from "./services/SocketHub/SocketHub.ts"
 import * as SqlPostgres from "./services/Sql/SqlPostgres.ts"
+import * as SqlUpkeepPostgres from "./services/Sql/SqlUpkeepPostgres.ts"
 import * as SqsMemory from "./services/Sqs/SqsMemory.ts"
 import { Telemetry, telemetryConfig } from "./services/Telemetry.ts"
 
-/** On a laptop nobody else is let in. */
+/** A trial on a laptop is reachable only from the laptop itself. */
 const HOST = "127.0.0.1"
 
-/** Scores, accounts and keys are kept here over a restart; deleting it starts anew. */
+/** Scores, accounts and keys are stored here and survive a restart; delete the folder to start anew. */
 const DATA = ".data"
 
 const Database = Layer.unwrap(
   Effect.map(EmbeddedPostgres, ({ url }) =>
-    Layer.merge(SqlPostgres.layerFrom(url), PgClient.layer({ url, maxConnections: 2 })),
+    Layer.mergeAll(
+      SqlPostgres.layerFrom(url),
+      SqlUpkeepPostgres.layerFrom(url),
+      PgClient.layer({ url, maxConnections: 2 }),
+    ),
   ),
 ).pipe(Layer.provide(EmbeddedPostgres.layer({ dataDir: `${DATA}/postgres` })))
 

@@ -5,15 +5,18 @@ import { WorkerProcess, workerSettings } from "./programs/process/WorkerProcess.
 import { Listener } from "./services/Listener/Listener.ts"
 import { ProcessMetrics } from "./services/ProcessMetrics.ts"
 import * as RedisServer from "./services/Redis/RedisServer.ts"
+import * as SqlDatabase from "./services/Sql/SqlDatabase.ts"
 import * as SqlPostgres from "./services/Sql/SqlPostgres.ts"
+import * as SqlUpkeepPostgres from "./services/Sql/SqlUpkeepPostgres.ts"
 import * as SqsQueue from "./services/Sqs/SqsQueue.ts"
 import { Telemetry, telemetryConfig } from "./services/Telemetry.ts"
 
-/** In a container the management port is reached from outside. */
+/** Operators reach the management port from outside its container. */
 const HOST = "0.0.0.0"
 
 const Services = Layer.mergeAll(
   SqlPostgres.layer,
+  SqlUpkeepPostgres.layer,
   RedisServer.layer,
   SqsQueue.layer,
   Listener.layer,
@@ -26,7 +29,7 @@ launch({
   settings: [
     telemetryConfig,
     ...workerSettings(HOST),
-    SqlPostgres.config,
+    SqlDatabase.config,
     RedisServer.config,
     SqsQueue.config,
   ],

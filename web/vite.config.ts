@@ -3,19 +3,19 @@ import { dirname, join, resolve } from "node:path"
 import { brotliCompressSync, gzipSync } from "node:zlib"
 import { defineConfig, type Plugin } from "vite"
 
-/** The API of `npm start`, which the development server stands in front of. */
+/** The API that `npm start` runs. The development server forwards requests to it. */
 const api = "http://127.0.0.1:8080"
 
-/** What is text: pictures and fonts that the page may get one day are compressed by themselves. */
+/** Text files. Pictures and fonts are not listed, because their formats are already compressed. */
 const TEXT = /\.(?:css|html|js|json|svg|txt|webmanifest)$/
 
-/** As small as it gets: this is done once. The folders are named as `Accept-Encoding` names the codings. */
+/** Each coding, named as in `Accept-Encoding`, at its best compression, because only a build compresses. */
 const CODINGS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
   br: (bytes) => brotliCompressSync(bytes),
   gzip: (bytes) => gzipSync(bytes, { level: 9 }),
 }
 
-/** Puts every text of the build a second time, compressed, under its name into a folder per coding: see `src/programs/http/Page.ts`. */
+/** Also writes each text file of the build compressed, into a folder per coding: `src/programs/http/Page.ts` serves it. */
 const precompress = (): Plugin => {
   let folder = ""
   return {
@@ -46,7 +46,7 @@ export default defineConfig({
     outDir: "../dist/web",
     emptyOutDir: true,
     target: "baseline-widely-available",
-    // The page is served with `default-src 'self'`: nothing inline, not even a small image.
+    // The page is served with `default-src 'self'`, so nothing may be inline, not even a small image.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },

@@ -1,15 +1,16 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { BOARD_SIZE } from "../../src/domain/Score.ts"
-import { boardStatement, commitIncrements } from "../../src/services/Sql/SqlStatements.ts"
+import { boardStatement } from "../../src/services/Sql/SqlBoard.ts"
+import { commitIncrements } from "../../src/services/Sql/SqlCommit.ts"
 import { batchOf, everyTenMillis, forSeconds, latencies, playerAt, somebody } from "../players.ts"
 import { quantile } from "../ranksStatistics.ts"
 import { compared, type Side, type Sides } from "./sides.ts"
 
-/** How long the board is read in one round. */
+/** How long one round reads the board. */
 const SECONDS = 2
 
-/** Ten increments every 10 ms: mostly anybody's, the last one a top player's, so that the board itself moves. */
+/** Ten increments: nine of random players and one of a top player, so that the board itself changes. */
 export const increments = (side: Side, top: ReadonlyArray<string>) => {
   let next = 0
   return () =>
@@ -26,7 +27,7 @@ select user_id from scores where not hidden order by score desc, reached, user_i
   return rows.map((row) => row.user_id)
 })
 
-/** The board's statement on both sides in turns, idle and under a load: one line of a table per figure. */
+/** Measures the board's statement on both sides in turns, idle and under load: one line of a table per figure. */
 export const board = Effect.fnUntraced(function* (sides: Sides, rounds: number) {
   for (const loaded of [false, true]) {
     const p50: [Array<number>, Array<number>] = [[], []]

@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import type { UserId } from "../../src/domain/Score.ts"
-import { commitIncrements } from "../../src/services/Sql/SqlStatements.ts"
+import { commitIncrements } from "../../src/services/Sql/SqlCommit.ts"
 import { batchOf, playerAt, somebody } from "../players.ts"
 import { cpuOf } from "../ranksStatistics.ts"
 import { compared, type Side, type Sides } from "./sides.ts"
@@ -25,14 +25,14 @@ select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 as bytes`
   return row?.bytes ?? Number.NaN
 })
 
-/** What one increment costs: time and CPU of the connection's server process in µs, log in bytes. */
+/** What one increment costs: time and CPU of the connection's server process in µs, write-ahead log in bytes. */
 const costOf = Effect.fnUntraced(function* (
   side: Side,
   size: number,
   who: () => UserId,
   over: (increments: number, millis: number) => boolean,
 ) {
-  // Asked each time: a connection that was idle for a minute is another one.
+  // Asked each time, because the pool replaces a connection that was idle for a minute.
   const [server] = yield* side.commits<{ readonly pid: number }>`select pg_backend_pid() as pid`
   const pid = server?.pid ?? 0
   const wal = yield* walOf(side)
@@ -59,7 +59,7 @@ const tell = Effect.fnUntraced(function* (what: string, costs: readonly [Array<C
   yield* row("WAL bytes", 0, (cost) => cost.walBytes)
 })
 
-/** The same players again and again, from a list; every one once in so many calls. */
+/** The players of a list in turn, from the start again after the last. */
 const inTurn = (players: ReadonlyArray<UserId>) => {
   let next = 0
   return () => {
@@ -70,8 +70,8 @@ const inTurn = (players: ReadonlyArray<UserId>) => {
 }
 
 /**
- * Increments on both sides in turns: one line of a table per kind of player, size of batch and figure. The first touch of
- * every player after a checkpoint is told apart: it reads pages from the disk and logs each of them whole.
+ * Measures increments on both sides in turns: one line of a table per kind of player, size of batch and figure. The
+ * first touch of every player after a checkpoint is reported apart: it reads pages from the disk and logs each one whole.
  */
 export const commits = Effect.fnUntraced(function* (
   sides: Sides,
@@ -85,7 +85,7 @@ export const commits = Effect.fnUntraced(function* (
   const both = (who: (side: Side) => () => UserId) => [who(sides[0]), who(sides[1])] as const
   const adjacent = Array.from({ length: few }, (_, index) => playerAt(index + 1))
   const kinds = [
-    // As many pages as the small side has, but in a large database: what is left is the depth of its trees.
+    // Touches as many pages as the small side has: the depth of the larger indexes is the only difference.
     { name: `${few} adjacent players`, who: both(() => inTurn(adjacent)), first: few },
     { name: `${few} players`, who: both((side) => inTurn(drawn(side, few))), first: few },
     {
@@ -97,7 +97,7 @@ export const commits = Effect.fnUntraced(function* (
     { name: "all players", who: both((side) => () => somebody(side.players)), first: 0 },
   ]
   for (const { name, who, first } of kinds) {
-    // Nobody sends these messages: a worker would have deleted them.
+    // Here nobody sends these messages; in the product their rows would be deleted.
     yield* Effect.forEach(sides, ({ sql }) => sql`truncate outbox`)
     yield* sides[0].sql`checkpoint`
     const turn = Effect.fnUntraced(function* (

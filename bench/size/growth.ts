@@ -1,13 +1,14 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { commitIncrements, deleteOutboxStatement } from "../../src/services/Sql/SqlStatements.ts"
+import { commitIncrements } from "../../src/services/Sql/SqlCommit.ts"
+import { deleteOutboxStatement } from "../../src/services/Sql/SqlOutbox.ts"
 import { batchOf, everyTenMillis, forSeconds, somebody } from "../players.ts"
 import type { Side } from "./sides.ts"
 
-/** How long a side is updated without a pause. */
+/** How long increments run without a pause. */
 const SECONDS = 60
 
-/** The server collects a connection's counts at most once a second, while that is idle. */
+/** The server collects the counts of an idle connection at most once a second. */
 const COUNTED = "1500 millis"
 
 interface Table {
@@ -28,7 +29,7 @@ where relname in ('scores', 'players_at_least', 'board_version', 'outbox', 'idem
 
 const mb = (bytes: number) => (bytes / 1_048_576).toFixed(1)
 
-/** A minute of increments with their outbox rows deleted, and what it left in every table that it writes. */
+/** Runs a minute of increments, deletes their outbox rows, and reports what is left in every table. */
 export const growth = Effect.fnUntraced(function* (side: Side, players: number) {
   const before = yield* tables(side)
   const increment = () =>
@@ -37,7 +38,7 @@ export const growth = Effect.fnUntraced(function* (side: Side, players: number) 
         side.load,
         batchOf(10, () => somebody(players)),
       ),
-      (rows) => deleteOutboxStatement(side.sql, [...new Set(rows.flatMap((row) => row.outbox_id ?? []))]),
+      ({ outboxId }) => deleteOutboxStatement(side.sql, outboxId === undefined ? [] : [outboxId]),
     )
   const rate = yield* everyTenMillis(increment, forSeconds(SECONDS))
   yield* Effect.sleep(COUNTED)

@@ -2,31 +2,28 @@ import * as Effect from "effect/Effect"
 import type * as Statement from "effect/sql/Statement"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { BOARD_SIZE } from "../../src/domain/Score.ts"
+import { boardStatement } from "../../src/services/Sql/SqlBoard.ts"
+import { incrementsStatement } from "../../src/services/Sql/SqlCommit.ts"
+import { historyStatement } from "../../src/services/Sql/SqlHistory.ts"
+import { deleteOutboxStatement, leaseStatement } from "../../src/services/Sql/SqlOutbox.ts"
 import { pruneKeysStatement } from "../../src/services/Sql/SqlPruning.ts"
 import { standingStatement } from "../../src/services/Sql/SqlRanks.ts"
-import {
-  boardStatement,
-  deleteOutboxStatement,
-  historyStatement,
-  incrementsStatement,
-  leaseStatement,
-} from "../../src/services/Sql/SqlStatements.ts"
 import { batchOf, playerAt, somebody } from "../players.ts"
 import type { Side } from "./sides.ts"
 
-/** One statement's plan on one side, as the server tells it after it ran. */
+/** The plan of one statement on one side, as the server reports it after running the statement. */
 export interface Plan {
   readonly title: string
   readonly lines: ReadonlyArray<string>
 }
 
-/** From the sixth on, the server keeps one plan for all values, if that is as good. */
+/** From the sixth execution on, the server keeps one plan for all values if it is as good. */
 const EXECUTIONS = 6
 
-/** Who has a long history. */
+/** The number of a player with a long history. */
 const BUSY = 7
 
-/** Lines that say nothing about what was read or written. */
+/** Lines of a plan that are not about what was read or written. */
 const SILENT =
   /^\s*(Sort Method|Index Searches|Storage|Memory|Buckets|Heap Blocks|Planning|Function Call|Order By)/
 
@@ -35,7 +32,7 @@ const literal = (value: unknown): string =>
     ? literal(`{${value.map((item) => JSON.stringify(item)).join(",")}}`)
     : `'${String(value).replaceAll("'", "''")}'`
 
-/** Runs a statement as often as the server needs to settle on a plan, with new values each time, and explains the last. */
+/** Runs a statement with new values until the server has chosen its plan, and explains the last execution. */
 const explained = Effect.fnUntraced(function* (
   title: string,
   sql: SqlClient.SqlClient,
@@ -59,7 +56,7 @@ const explained = Effect.fnUntraced(function* (
   return plan
 })
 
-/** Commits that are due and keys that are too old, for the statements that take them away. */
+/** Adds commits that are due and keys that are too old, for the statements that delete them. Gives ids of commits. */
 const leave = Effect.fnUntraced(function* (side: Side) {
   yield* side.sql`
 insert into outbox (due, messages) select now() - interval '1 second', '[{"id": "1", "userId": "synthetic-0000000001", "email": "a@example.com"}]'
@@ -73,7 +70,7 @@ select 'synthetic-0000000001', gen_random_uuid()::text, 0, now() - interval '25 
   return rows.map(({ id }) => id)
 })
 
-/** The plans of the hot statements on one side, each as the connection of the product that sends it would have it. */
+/** The plans of the hot statements on one side, each from a connection like the one that sends it in the product. */
 export const plans = Effect.fnUntraced(function* (side: Side) {
   const { sql, commits } = side
   const ids = yield* leave(side)
@@ -106,7 +103,7 @@ export const plans = Effect.fnUntraced(function* (side: Side) {
 const first = (plan: Plan, pattern: RegExp) =>
   plan.lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined)
 
-/** Time, pages found in and read into `shared_buffers`, and log of the whole statement. */
+/** Time, pages found in `shared_buffers` and read into it, and write-ahead log of the whole statement. */
 const summary = (plan: Plan | undefined) => {
   if (plan === undefined) return ""
   const buffers = first(plan, /Buffers: (.*)/) ?? ""
@@ -115,7 +112,7 @@ const summary = (plan: Plan | undefined) => {
   return `${first(plan, /Execution Time: (.*)/)}, ${pages("hit")} + ${pages("read")} pages${wal === undefined ? "" : `, ${wal} B log`}`
 }
 
-/** Markdown: a table of all states, then the plans of the last one, which is the largest and busiest. */
+/** Markdown: a table of all states, then the plans of the last state, which is the largest and busiest. */
 export const planPage = (
   states: ReadonlyArray<{ readonly name: string; readonly plans: ReadonlyArray<Plan> }>,
 ) => {

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { SqlLevels } from "../../src/services/Sql/SqlLevels.ts"
+import * as SqlLevelsPostgres from "../../src/services/Sql/SqlLevelsPostgres.ts"
 import { milliseconds, spread } from "../ranksStatistics.ts"
 
 /** One of the two databases, with connections like the product's. */
@@ -14,25 +15,25 @@ export interface Side {
   readonly players: number
   readonly url: Redacted.Redacted
   readonly sql: SqlClient.SqlClient
-  /** One connection, so that its server process can be asked for its CPU; plans once, as the product's do. */
+  /** One connection, so that the CPU of its server process can be read; it plans once, as in the product. */
   readonly commits: SqlClient.SqlClient
-  /** Two more connections of that kind, for a load beside what is measured. */
+  /** Two more connections of that kind, for a load beside the measurement. */
   readonly load: SqlClient.SqlClient
 }
 
-/** The two, small first. */
+/** Both databases, the small one first. */
 export type Sides = readonly [Side, Side]
 
-/** One key of the last 24 hours per so many players. */
+/** There is one key of the last 24 hours for so many players. */
 const PLAYERS_PER_KEY = 10
 
 /**
- * Fills an empty database: the players, one row of history for each (so the sums are right, and the history's index
- * is as large as the players'), and keys that are still known.
+ * Fills an empty database with players, one row of history for each (so the sums are right, and the history's index is
+ * as large as the players'), and keys that are younger than a day.
  */
 export const makeSide = Effect.fnUntraced(function* (name: string, url: Redacted.Redacted, players: number) {
   const startupParameters = { plan_cache_mode: "force_generic_plan" }
-  const levels = yield* Effect.map(Layer.build(SqlLevels.layerFrom(url)), Context.get(SqlLevels))
+  const levels = yield* Effect.map(Layer.build(SqlLevelsPostgres.layerFrom(url)), Context.get(SqlLevels))
   const sql = yield* PgClient.make({ url, maxConnections: 1 })
   const commits = yield* PgClient.make({ url, maxConnections: 1, startupParameters })
   const load = yield* PgClient.make({ url, maxConnections: 2, startupParameters })
@@ -54,7 +55,7 @@ select pg_size_pretty(pg_database_size(current_database())) as bytes`
   return side
 })
 
-/** Both sides' values of the rounds and, in the order of the rounds, large ÷ small. */
+/** The values of each side over all rounds, then large ÷ small, round by round. */
 export const compared = (small: ReadonlyArray<number>, large: ReadonlyArray<number>, digits: number) => {
   const ratios = large.map((value, round) => value / (small[round] ?? Number.NaN))
   return `${spread(small, digits)} | ${spread(large, digits)} | ${spread(ratios, 2)}`

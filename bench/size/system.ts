@@ -8,7 +8,7 @@ import { incrementsOf } from "../requests.ts"
 import { ours, start } from "../system.ts"
 import type { Side, Sides } from "./sides.ts"
 
-/** Who takes turns: as many as the API remembers tokens of, so that no signature is checked while it is measured. */
+/** Players who take turns: as many as the API remembers tokens of, so that it checks no signature while measured. */
 const PLAYERS = 10_000
 
 /** As in the cell `128` of the bench beside Express. */
@@ -16,18 +16,18 @@ const CONNECTIONS = 128
 
 const SECONDS = 5
 
-/** Processor time so far of each server process of a database that works for one system, in microseconds. */
+/** Processor time so far of each server process that works for the system on one side, in microseconds. */
 const databaseCpu = async (side: Side): Promise<ReadonlyMap<number, number>> => {
   const rows = await Effect.runPromise(side.sql<{ readonly pid: number }>`
 select pid from pg_stat_activity where datname = current_database() and application_name like 'scoreboard %'`)
   return new Map(rows.map(({ pid }) => [pid, cpuMicros(pid)]))
 }
 
-/** The whole system on both databases in turns: what an increment costs every process that has a part in it. */
+/** Measures the whole system on both databases in turns: what an increment costs every process that works on it. */
 export const systems = Effect.fnUntraced(function* (sides: Sides, rounds: number) {
   const identity = yield* FakeCognito.make
   const prepare = Effect.fnUntraced(function* (side: Side) {
-    // Nobody sent these messages: the outbox would.
+    // Nobody sent these messages, and the outbox of the system would.
     yield* side.sql`truncate outbox`
     const players = Array.from({ length: PLAYERS }, (_, n) =>
       side.players <= PLAYERS ? playerAt(1 + (n % side.players)) : somebody(side.players),
@@ -43,7 +43,7 @@ export const systems = Effect.fnUntraced(function* (sides: Sides, rounds: number
     return async (): Promise<Figures> => {
       const before = await databaseCpu(side)
       const figures = await throughput(system, CONNECTIONS, SECONDS, requests())
-      // A process may have come meanwhile, since idle connections are closed.
+      // The server may have started a process meanwhile, because idle connections are closed.
       let spent = 0
       for (const [pid, cpu] of await databaseCpu(side)) spent += cpu - (before.get(pid) ?? 0)
       const database = spent / ((figures["increments/s"] ?? Number.NaN) * SECONDS)

@@ -2,7 +2,7 @@ import type { BOARD_SIZE, Score, Scores } from "../domain/Score.ts"
 import { isCount, isRecord, parseRecord } from "./Json.ts"
 import { readStamp, type StampedScores } from "./Stamp.ts"
 
-/** The domain's `BOARD_SIZE`, repeated because the client loads none of its code; the type ties the two. */
+/** `BOARD_SIZE` of the domain. The client loads no code of the domain, but the type makes sure that both are equal. */
 const MAX_PLACES: typeof BOARD_SIZE = 10
 
 const parseScore = (value: unknown): Score | undefined =>
@@ -11,9 +11,9 @@ const parseScore = (value: unknown): Score | undefined =>
     : undefined
 
 /**
- * The board in a text frame or an answer of `GET /scores`; undefined when it is none: not text, no JSON, another
- * shape, more than ten places, a score that is no count. Unknown fields are left out; a stamp that is not whole is
- * none.
+ * Reads the board from a text frame or from an answer of `GET /scores`. Returns undefined for anything else: not a
+ * text, not JSON, another shape, more than ten places, or a score that is not a count. Drops unknown fields. The stamp
+ * is undefined if a part of it is missing or malformed.
  */
 export const parseStampedBoard = (data: unknown): StampedScores | undefined => {
   const board = typeof data === "string" ? parseRecord(data) : undefined
@@ -23,5 +23,5 @@ export const parseStampedBoard = (data: unknown): StampedScores | undefined => {
   return scores.every((score) => score !== undefined) ? { scores, stamp: readStamp(board) } : undefined
 }
 
-/** The same without the stamp. */
+/** The same, without the stamp. */
 export const parseBoard = (data: unknown): Scores | undefined => parseStampedBoard(data)?.scores

@@ -4,24 +4,24 @@ import type { Environment, ResponseLike } from "./Environment.ts"
 import { request } from "./Request.ts"
 import { readStampTag, type StampedScores } from "./Stamp.ts"
 
-/** Between two polls that were answered: a second-hand board, but never one that looks abandoned. */
+/** The average time between two answered polls: rare enough for the server, often enough for the viewer. */
 const POLL_INTERVAL_MS = 5_000
 
 export interface BoardPollerHandlers {
-  /** The server, or a cache that got it then, gave or confirmed this board at `confirmedAt` (ms since 1970). */
+  /** The server sent or confirmed this board at `confirmedAt` (ms since 1970), directly or through a cache. */
   readonly onBoard: (board: StampedScores, confirmedAt: number) => void
-  /** No board: refused, unreadable, or no answer. */
+  /** A poll brought no board: it was refused, unreadable, or not answered. */
   readonly onMiss: () => void
 }
 
-/** What the last full answer said, and the tag under which it can be confirmed. */
-interface Held extends StampedScores {
+/** The board of the last 200, and the tag with which the server can confirm it by a 304. */
+interface LastAnswer extends StampedScores {
   readonly etag: string | null
 }
 
 /**
- * Asks for the board at once and then about every 5 s until the returned function is called, one request at a
- * time. An unchanged board costs a 304. After a failure it waits longer, and never less than `Retry-After`.
+ * Reads the board at once and then about every 5 s, one request at a time, until the returned function is called. For
+ * an unchanged board the server answers 304. After a failure the wait grows; it is never shorter than `Retry-After`.
  */
 export const startPolling = (
   environment: Environment,
@@ -29,12 +29,12 @@ export const startPolling = (
   handlers: BoardPollerHandlers,
 ): (() => void) => {
   const stopped = new AbortController()
-  let held: Held | undefined
+  let last: LastAnswer | undefined
   let failures = 0
   let cancelNext = () => {}
 
-  const read = async (response: ResponseLike): Promise<Held | undefined> => {
-    if (response.status === 304) return held
+  const read = async (response: ResponseLike): Promise<LastAnswer | undefined> => {
+    if (response.status === 304) return last
     if (response.status !== 200) return undefined
     const scores = parseBoard(await response.text())
     const etag = response.headers.get("etag")
@@ -46,10 +46,10 @@ export const startPolling = (
     return Math.max(waitSeconds * 1_000, POLL_INTERVAL_MS / 2 + backoffMs(failures++, environment.random))
   }
 
-  /** One poll; how long to wait before the next, in ms. */
+  /** Polls once. Returns the wait before the next poll, in ms. */
   const poll = async (): Promise<number> => {
-    const headers: Record<string, string> = held?.etag ? { "If-None-Match": held.etag } : {}
-    // `no-store` keeps the browser's own cache out of it; a CDN still answers for everyone.
+    const headers: Record<string, string> = last?.etag ? { "If-None-Match": last.etag } : {}
+    // `no-store` bypasses the browser's cache; a CDN may still answer.
     const answer = await request(
       environment,
       url,
@@ -58,9 +58,9 @@ export const startPolling = (
     )
     if (stopped.signal.aborted) return 0
     if (answer?.body === undefined) return miss(answer?.retryAfterSeconds ?? 0)
-    held = answer.body
+    last = answer.body
     failures = 0
-    handlers.onBoard(held, environment.now() - answer.ageMs)
+    handlers.onBoard(last, environment.now() - answer.ageMs)
     return POLL_INTERVAL_MS * (0.8 + 0.4 * environment.random())
   }
 

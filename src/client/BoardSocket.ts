@@ -2,27 +2,27 @@ import { parseStampedBoard } from "./BoardGuard.ts"
 import type { Environment } from "./Environment.ts"
 import type { StampedScores } from "./Stamp.ts"
 
-/** The server repeats the board after 15 s of silence; two repeats lost and some slack mean a dead path. */
+/** The server repeats the board after 15 s without a change, so this is two lost repeats and some slack. */
 const SILENCE_LIMIT_MS = 40_000
 
-/** From the dial to the first board, which the server sends at once. */
+/** From the dial to the first board, which the server sends as soon as the socket opens. */
 const FIRST_BOARD_LIMIT_MS = 10_000
 
-/** How often the clock is read, so that a machine that slept notices within this time of waking. */
+/** How often the clock is checked: a device that slept notices the lost connection within this time of waking. */
 const WATCH_STEP_MS = 5_000
 
 export interface BoardSocketHandlers {
-  /** A board arrived. Returns false for one that is older than the board on show. */
+  /** A board arrived. Returns false if it is older than the board on show. */
   readonly onBoard: (board: StampedScores) => boolean
-  /** The connection is over: refused, closed, silent or behind. At most once, and nothing after it. */
+  /** The connection was refused or closed, or brought no news for too long. Called at most once, and last. */
   readonly onEnd: () => void
 }
 
 /**
- * One connection to the live board. A frame that is no board is ignored and does not count as a sign of life; nor
- * does an older board: who sends nothing else for as long as silence is borne is cut off from the news, and another
- * process may not be.
- * The returned function closes it without calling `onEnd`, and leaves no timer and no listener.
+ * Opens one connection to the live board. It ends after 40 s without news. Frames that are not a board do not count as
+ * news, and neither do older boards: a server that sends only those has lost its own updates, and another server may
+ * still have them. The returned function closes the connection without calling `onEnd` and leaves no timer or listener;
+ * it may be called more than once.
  */
 export const openBoardSocket = (
   environment: Environment,
@@ -41,7 +41,7 @@ export const openBoardSocket = (
     if (handlers.onBoard(board)) heardAt = environment.now()
   }
 
-  // A dead peer never answers the close handshake, so nothing here waits for its `close` event.
+  // A dead server never completes the closing handshake, so this does not wait for the `close` event.
   const stop = () => {
     cancelWatch()
     socket.removeEventListener("message", onMessage)

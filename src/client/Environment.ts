@@ -19,24 +19,24 @@ export interface RequestLike {
   readonly headers?: Record<string, string>
   readonly body?: string
   readonly cache?: "no-store"
-  /** Whether it goes on after the page is closed. */
+  /** Whether the request continues after the page is closed. */
   readonly keepalive?: boolean
   readonly signal: AbortSignal
 }
 
-/** Everything the client takes from its surroundings. `hostEnvironment` takes it from a browser or from Node. */
+/** Everything that the client needs from the browser or from Node; `hostEnvironment` provides it. */
 export interface Environment {
-  /** Milliseconds since 1970. The wall clock on purpose: a monotonic one may stand still while a laptop sleeps. */
+  /** Milliseconds since 1970. The wall clock, because a monotonic clock may stop while a laptop sleeps. */
   now(): number
   /** Uniform, 0 inclusive to 1 exclusive. */
   random(): number
-  /** Runs `action` once after `delayMs`; the returned function cancels it and may be called at any time. */
+  /** Calls `action` once after `delayMs`. The returned function cancels that and may be called at any time. */
   after(delayMs: number, action: () => void): () => void
-  /** Throws for an address that is none; a refusal arrives as a `close` event. */
+  /** Throws if `url` is malformed. A refused connection is reported by a `close` event. */
   openSocket(url: string): SocketLike
-  /** Rejects when no answer came; any status is an answer. */
+  /** Rejects if no answer came. An answer of any status resolves. */
   fetch(url: string, request: RequestLike): Promise<ResponseLike>
-  /** False only when the device knows that it has no network. */
+  /** False only if the device knows that it has no network. */
   isOnline(): boolean
   /** True while nobody can see the page. */
   isHidden(): boolean
@@ -49,7 +49,7 @@ interface EventSource {
   removeEventListener(type: string, listener: () => void): void
 }
 
-/** What a browser has and Node lacks: there a process counts as online and visible. */
+/** The globals that a browser has and Node lacks. Without them, the process counts as online and visible. */
 interface Page extends Partial<EventSource> {
   readonly document?: EventSource & { readonly visibilityState: string }
   readonly navigator?: { readonly onLine?: boolean }
@@ -64,9 +64,9 @@ const listen = (
   return () => source?.removeEventListener?.(type, listener)
 }
 
-/** The globals of a browser, or of Node 22 or later. Looked up at each call, so that a test may replace one. */
+/** Uses the globals of a browser, or of Node 22 or later. Each call looks them up anew, so a test may replace them. */
 export const hostEnvironment = (): Environment => {
-  // One source for hosts with and without a DOM: the types of neither fit.
+  // This source runs with and without a DOM, so neither the types of a browser nor those of Node fit.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const page = globalThis as Page
   return {

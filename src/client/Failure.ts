@@ -1,23 +1,23 @@
-/** Used when a 429 or 503 says nothing about when to come back. */
+/** The wait after a 429 or 503 without a usable `Retry-After`. */
 const DEFAULT_WAIT_SECONDS = 5
 
-/** Why a request did not bring what it was for. */
+/** Why a request failed. */
 export type Failure =
-  /** 429: not done; may be tried again after the wait. */
+  /** 429: the server did not act on the request. Try again after the wait. */
   | { readonly kind: "limited"; readonly retryAfterSeconds: number }
-  /** 503: something the server needs is away. */
+  /** 503: something that the server depends on is unavailable. */
   | { readonly kind: "unavailable"; readonly retryAfterSeconds: number }
-  /** No answer at all: whether it was done is unknown. */
+  /** No answer: it is unknown whether the server acted on the request. */
   | { readonly kind: "unanswered" }
-  /** Any other status: trying again would not help. */
+  /** Any other status: another attempt would not help. */
   | { readonly kind: "refused"; readonly status: number }
 
-/** 401: the access token is no longer accepted. */
+/** 401: the server no longer accepts the access token. */
 export interface Expired {
   readonly kind: "expired"
 }
 
-/** What an answer that is no success means; undefined stands for no answer. */
+/** The failure that an unsuccessful answer stands for; undefined means that there was no answer. */
 export const failureOf = (
   answer: { readonly status: number; readonly retryAfterSeconds: number | undefined } | undefined,
 ): Failure => {
@@ -25,6 +25,6 @@ export const failureOf = (
   const retryAfterSeconds = answer.retryAfterSeconds ?? DEFAULT_WAIT_SECONDS
   if (answer.status === 429) return { kind: "limited", retryAfterSeconds }
   if (answer.status === 503) return { kind: "unavailable", retryAfterSeconds }
-  // A gateway that lost its server (502, 504) or a server that broke (500) leaves the outcome unknown.
+  // After 500 (the server broke), 502 or 504 (a gateway lost its server), it is unknown what the server has done.
   return answer.status >= 500 ? { kind: "unanswered" } : { kind: "refused", status: answer.status }
 }

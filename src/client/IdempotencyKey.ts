@@ -1,6 +1,6 @@
 /**
- * A fresh random UUID (version 4). `crypto.randomUUID` exists only in secure contexts; a board on a plain-HTTP
- * intranet address makes its own from the same source of randomness.
+ * A new random UUID (version 4). `crypto.randomUUID` exists only in secure contexts; on a plain-HTTP intranet address
+ * the UUID is built here, from the same source of randomness.
  */
 export const newIdempotencyKey = (): string => {
   if (typeof crypto.randomUUID === "function") return crypto.randomUUID()

@@ -4,12 +4,12 @@ import { request } from "./Request.ts"
 import { withRetry } from "./Retry.ts"
 
 export type IncrementOutcome =
-  /** Committed, exactly once for its key. */
+  /** The server has committed the point, once for this key. */
   { readonly kind: "counted" } | Expired | Failure
 
 /**
- * `POST /scores/increment`, repeated after a 503 or silence with the same `Idempotency-Key`, so that the server
- * counts it at most once. `onRetry` runs before each repeat's wait.
+ * `POST /scores/increment`. Repeated with the same `Idempotency-Key` while the server answers 503 or not at all, so
+ * the server counts it at most once. `onRetry` is called before the wait of each repeat.
  */
 export const incrementOnce = (
   environment: Environment,

@@ -1,13 +1,13 @@
 /**
- * Who wants to hear of a value's changes. A listener that throws is reported as an uncaught error and keeps
- * neither the others nor the caller from going on.
+ * The listeners to a value that changes. If a listener throws, its error is reported as uncaught; the other listeners
+ * are still called, and the caller of `notify` does not notice.
  */
 export class Listeners<Value> {
   readonly #listeners = new Set<(value: Value) => void>()
 
-  /** Calls `listener` with `current` at once, then at every `notify`, until the returned function is called. */
+  /** Calls `listener` with `current` at once and then on every `notify`, until the returned function is called. */
   add(listener: (value: Value) => void, current: Value): () => void {
-    // Wrapped, so that one function may subscribe twice and each subscription ends on its own.
+    // A wrapper, so that the same function can subscribe twice and each subscription ends separately.
     const entry = (value: Value) => listener(value)
     this.#listeners.add(entry)
     listener(current)

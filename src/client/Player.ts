@@ -8,31 +8,31 @@ import { signIn, type SignInOutcome } from "./SessionRequests.ts"
 import { StandingReader } from "./StandingReader.ts"
 import { type Rank, readStanding, type StandingOutcome } from "./StandingRequest.ts"
 
-/** More presses than this in the air say that the server is slow; more would only queue. */
+/** If more presses than this are pending, the server is slow, and further presses would only queue. */
 const MAX_PENDING = 20
 
-/** A change of the board reaches every player at the same moment; their questions spread over this time. */
-const LOOK_SPREAD_MS = 1_000
+/** A change of the board reaches all players at the same moment. Their reads are spread over this time. */
+const READ_SPREAD_MS = 1_000
 
-/** What a signed-in player, or one who was, may be shown. */
+/** What the page shows of the player. */
 export interface PlayerView {
-  /** The address used to sign in; undefined while signed out. */
+  /** The e-mail address used to sign in; undefined while signed out. */
   readonly email: string | undefined
-  /** The server no longer accepts this player's tokens; true until the next sign-in or sign-out. */
+  /** The session ended because the server no longer accepts the tokens. True until the next sign-in or sign-out. */
   readonly expired: boolean
-  /** Presses without a final answer. */
+  /** Presses that are still waiting for their final answer. */
   readonly pending: number
-  /** Presses the server has counted since the sign-in. */
+  /** Presses that the server has counted since the sign-in. */
   readonly counted: number
-  /** The score as the server last told it, and what it has counted since; undefined until then. Not the pending. */
+  /** The score last read from the server plus what it has counted since, without `pending`. Undefined until read. */
   readonly score: number | undefined
-  /** Where the player stands among all, as of the last look; undefined when the server does not tell. */
+  /** The rank among all players, as last read; undefined if the server sends none. */
   readonly rank: Rank | undefined
-  /** Whether a pending press has been sent more than once. */
+  /** Whether any pending press is being retried. */
   readonly retrying: boolean
-  /** Why the last press that failed did; undefined once another press is made. */
+  /** Why the last failed press failed; undefined again after the next press. */
   readonly problem: Failure | undefined
-  /** Presses are refused until then, in milliseconds since 1970 (429, or a long 503). */
+  /** Until then (ms since 1970) `press` refuses, because of a 429 or a long 503. */
   readonly blockedUntil: number
 }
 
@@ -49,20 +49,20 @@ const SIGNED_OUT: PlayerView = {
 }
 
 export interface PlayerOptions {
-  /** Where the API is: `https://host[:port]`. In a page: `location.origin`. */
+  /** The address of the API: `https://host[:port]`. In a page: `location.origin`. */
   readonly url: string
   readonly environment?: Environment
 }
 
-/** What is there only while signed in. */
+/** What exists only while the player is signed in. */
 interface SignedIn {
   readonly session: Session
   readonly reader: StandingReader
 }
 
 /**
- * Signs in, raises the score, signs out. The tokens live in its session and nowhere else, and no method gives
- * them out. Never throws after construction.
+ * Signs in, scores points and signs out. The tokens are stored only in its session, and no method returns them. The
+ * constructor throws for a malformed `url`; nothing throws after that.
  */
 export class Player {
   readonly #environment: Environment
@@ -70,7 +70,7 @@ export class Player {
   readonly #listeners = new Listeners<PlayerView>()
   #view = SIGNED_OUT
   #signedIn: SignedIn | undefined
-  /** All presses since the sign-in. */
+  /** All accepted presses since the sign-in. */
   #presses = 0
 
   constructor(options: PlayerOptions) {
@@ -82,12 +82,12 @@ export class Player {
     return this.#view
   }
 
-  /** Calls `listener` with the current view at once and after every change, until the returned function runs. */
+  /** Calls `listener` with the current view at once and after every change, until the returned function is called. */
   subscribe(listener: (view: PlayerView) => void): () => void {
     return this.#listeners.add(listener, this.#view)
   }
 
-  /** One attempt. On success any earlier player is signed out; otherwise nothing changes. */
+  /** Tries to sign in once. On success, an earlier player is signed out first; otherwise nothing changes. */
   async signIn(email: string, password: string): Promise<SignInOutcome> {
     const outcome = await signIn(this.#environment, this.#url, { email, password })
     if (outcome.kind === "signedIn") {
@@ -96,14 +96,14 @@ export class Player {
       const reader = new StandingReader(this.#environment, () => this.#readStanding(session))
       this.#signedIn = { session, reader }
       this.#change({ ...SIGNED_OUT, email })
-      reader.look()
+      reader.readSoon()
     }
     return outcome
   }
 
   /**
-   * Signed out here at once: forgets the tokens and gives up pending presses; the server may still count those it
-   * already has. The server is told in the background.
+   * Signs out here at once: drops the tokens and the pending presses, of which the server may still count those that it
+   * has received. Ends the session on the server in the background.
    */
   signOut(): void {
     const { session } = this.#signedIn ?? {}
@@ -112,8 +112,8 @@ export class Player {
   }
 
   /**
-   * Raises the score by one, counted at most once. False when it cannot be sent now: signed out, asked to
-   * wait, or too many presses in the air. The outcome shows in `view`.
+   * Scores one point, which the server counts at most once. The outcome appears in `view`. Returns false if nothing was
+   * sent: signed out, `blockedUntil` not reached, or 20 presses pending.
    */
   press(): boolean {
     const { pending, blockedUntil } = this.#view
@@ -125,9 +125,9 @@ export class Player {
     return true
   }
 
-  /** The board has changed, and with it perhaps score and rank: asks again, in the next second or two. */
+  /** Call this when the board has changed, because score and rank may have, too. Reads them within two seconds. */
   boardChanged(): void {
-    this.#signedIn?.reader.look(LOOK_SPREAD_MS)
+    this.#signedIn?.reader.readSoon(READ_SPREAD_MS)
   }
 
   async #settle({ session, reader }: SignedIn): Promise<void> {
@@ -137,7 +137,7 @@ export class Player {
       incrementOnce(this.#environment, this.#url, { accessToken, key, onRetry }, session.signal),
     )
     if (session.signal.aborted) return
-    reader.look()
+    reader.readSoon()
     const { score } = this.#view
     const pending = this.#view.pending - 1
     const rest = { pending, retrying: this.#view.retrying && pending > 0 }
@@ -172,7 +172,7 @@ export class Player {
     if (outcome.kind === "expired") this.#end({ ...SIGNED_OUT, expired: true })
     if (outcome.kind === "read") {
       const { score, rank } = outcome.standing
-      // Whether a press in the air is part of that score is unknown; its settling asks again.
+      // It is unknown whether that score includes a pending press. The press reads again when it is settled.
       const isExact = wasSettled && this.#presses === pressesBefore
       this.#change({ rank, score: isExact ? score : this.#view.score })
     }

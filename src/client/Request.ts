@@ -1,7 +1,7 @@
 import { retryAfterSeconds } from "./Backoff.ts"
 import type { Environment, RequestLike, ResponseLike } from "./Environment.ts"
 
-/** Longest wait for a whole answer. The server gives up on a mute dependency after 3 s and says so. */
+/** Longest wait for a complete answer. The server itself answers 503 when a dependency does not respond for 3 s. */
 const ANSWER_LIMIT_MS = 10_000
 
 export interface Answer<Body> {
@@ -9,19 +9,19 @@ export interface Answer<Body> {
   readonly body: Body
   /** From `Retry-After`, 0 to 3,600; undefined when the answer has none. */
   readonly retryAfterSeconds: number | undefined
-  /** How long a cache on the way has held the answer, in milliseconds; 0 without a cache. */
+  /** How long a cache between server and client has stored the answer (`Age`), in ms; 0 without a cache. */
   readonly ageMs: number
 }
 
-/** A request that is not tied to anything that may end before it. */
+/** A request whose `signal` is optional. */
 export interface Call extends Omit<RequestLike, "signal"> {
-  /** Gives it up; without one, only its time limit does. */
+  /** Cancels the request. Without a signal, only the time limit ends it. */
   readonly signal?: AbortSignal
 }
 
 /**
- * One request with a time limit. Undefined when no answer came (no network, time over, `signal` aborted), so
- * whether the server acted on it is unknown. Leaves no timer.
+ * Sends one request, with a time limit of 10 s. Returns undefined if no answer came (no network, time limit, `signal`
+ * aborted); then it is unknown whether the server acted on the request. Leaves no timer.
  */
 export const request = async <Body>(
   environment: Environment,
@@ -41,7 +41,7 @@ export const request = async <Body>(
       ageMs: 1_000 * Math.max(0, Number(response.headers.get("age")) || 0),
     }
   } catch {
-    // `fetch` rejects for every reason alike; the caller is told that there is no answer.
+    // `fetch` rejects in the same way for every cause. The caller only needs to know that there was no answer.
     return undefined
   } finally {
     cancelLimit()

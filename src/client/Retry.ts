@@ -1,22 +1,22 @@
 import { backoffMs } from "./Backoff.ts"
 import type { Environment } from "./Environment.ts"
 
-/** A 503 or silence is answered by at most this many attempts in all, over 7 to 15 s of waiting. */
+/** Attempts in total when the server answers 503 or not at all. The waits between them add up to 7 to 15 s. */
 const ATTEMPTS = 5
 
-/** A longer `Retry-After` is handed to the player instead of keeping a press in the air. */
+/** With a longer `Retry-After`, the retries stop and the player is told, so that no press stays pending for long. */
 const LONGEST_WAIT_SECONDS = 8
 
-/** The part of an outcome that decides: see `Failure`. */
+/** The part of an outcome that decides whether to retry: see `Failure`. */
 interface Retryable {
   readonly kind: string
   readonly retryAfterSeconds?: number
 }
 
-/** Whether to try again, and after how many ms. */
+/** How many ms to wait before the next attempt; undefined if there should be none. `attempt` counts from 1. */
 const nextWaitMs = (outcome: Retryable, attempt: number, environment: Environment) => {
   if (attempt >= ATTEMPTS) return undefined
-  // Half of the wait is certain, so that the attempts cannot all fall into the same bad second.
+  // Half of the wait is fixed, so that the attempts cannot all happen within one bad second.
   const spreadMs = (backoffMs(attempt - 1, () => 1) + backoffMs(attempt - 1, environment.random)) / 2
   if (outcome.kind === "unanswered") return spreadMs
   const { kind, retryAfterSeconds = 0 } = outcome
@@ -25,9 +25,9 @@ const nextWaitMs = (outcome: Retryable, attempt: number, environment: Environmen
 }
 
 /**
- * Repeats a request that the server does at most once, however often it comes, after a 503 or silence. The
- * outcome is that of the last attempt. `onRetry` runs before each repeat's wait. An abort of `signal` ends it with
- * what is known then.
+ * Sends an idempotent request, and repeats it while the server answers 503 or not at all. Returns the outcome of the
+ * last attempt. `onRetry` is called before the wait of each repeat. When `signal` is aborted, returns the outcome so
+ * far.
  */
 export const withRetry = async <Outcome extends Retryable>(
   environment: Environment,

@@ -2,7 +2,7 @@ import type { Environment } from "./Environment.ts"
 import type { Expired, Failure } from "./Failure.ts"
 import { refresh, type RefreshOutcome, signOut, type Tokens } from "./SessionRequests.ts"
 
-/** One sign-in. The tokens live in this object and nowhere else; only a request gets to see the access token. */
+/** One sign-in. The tokens are stored only in this object, and only its requests see them. */
 export class Session {
   readonly #environment: Environment
   readonly #url: string
@@ -16,14 +16,15 @@ export class Session {
     this.#tokens = tokens
   }
 
-  /** Aborted when the session is over. */
+  /** Aborted when the session ends. */
   get signal(): AbortSignal {
     return this.#over.signal
   }
 
   /**
-   * Runs `send` with the access token. When the server no longer accepts that token, gets another one, in one
-   * request for all who wait for it, and runs `send` once more. `expired` means that only a new sign-in helps.
+   * Calls `send` with the access token. If the server no longer accepts that token, refreshes it and calls `send` once
+   * more. Calls that need a refresh at the same time share one (single-flight). `expired` means that the player has to
+   * sign in again.
    */
   async run<Outcome extends { readonly kind: string }>(
     send: (accessToken: string) => Promise<Outcome>,
@@ -38,15 +39,15 @@ export class Session {
     return this.signal.aborted ? outcome : send(this.#tokens.accessToken)
   }
 
-  /** Forgets what is under way. */
+  /** Ends the session here and aborts `signal`. The server is not told. */
   end(): void {
     this.#over.abort()
   }
 
-  /** Ends the session here at once, and on the server as soon as it answers. */
+  /** Ends the session here at once, then on the server, as soon as the server answers. */
   async signOut(): Promise<void> {
     this.end()
-    // A refresh token that is being exchanged may be spent: the new one is to be ended.
+    // A refresh under way may replace the refresh token; then the new token is the one to revoke.
     await this.#refreshing
     const outcome = await signOut(this.#environment, this.#url, this.#tokens)
     if (outcome.kind !== "expired") return

@@ -11,14 +11,14 @@ export interface Tokens {
 
 export type SignInOutcome =
   | { readonly kind: "signedIn"; readonly tokens: Tokens }
-  /** 401: no such player, or another password; the server does not say which. */
+  /** 401: unknown player or wrong password; the server does not say which. */
   | { readonly kind: "wrong" }
   | Failure
 
 export type RefreshOutcome = { readonly kind: "refreshed"; readonly tokens: Tokens } | Expired | Failure
 
-const parseTokens = (text: string, kept?: string): Tokens | undefined => {
-  const { accessToken, refreshToken = kept } = parseRecord(text) ?? {}
+const parseTokens = (text: string, sentRefreshToken?: string): Tokens | undefined => {
+  const { accessToken, refreshToken = sentRefreshToken } = parseRecord(text) ?? {}
   return typeof accessToken === "string" && typeof refreshToken === "string"
     ? { accessToken, refreshToken }
     : undefined
@@ -59,8 +59,8 @@ export const signIn = async (
 }
 
 /**
- * `POST /users/auth/refresh`, once. An answer without a refresh token leaves the one that was sent in use. A server
- * that does not know the route, or this token, has only a new sign-in to offer: `expired`.
+ * `POST /users/auth/refresh`, once. If the answer has no refresh token, the one that was sent remains valid. `expired`
+ * if the server rejects the token or lacks the route: the player has to sign in again.
  */
 export const refresh = async (
   environment: Environment,
@@ -77,8 +77,9 @@ export const refresh = async (
 }
 
 /**
- * `POST /users/auth/logout`, repeated after a 503 or silence; doing it twice does no harm. Goes on when the page is
- * closed. `done` is also the answer of a server that does not know the route: nothing more can be ended there.
+ * `POST /users/auth/logout`, repeated while the server answers 503 or not at all, which is safe because logout is
+ * idempotent. Continues when the page is closed. Also `done` if the server lacks the route (404): then there is nothing
+ * to end.
  */
 export const signOut = (
   environment: Environment,

@@ -2,10 +2,10 @@ import { backoffMs } from "./Backoff.ts"
 import type { Environment } from "./Environment.ts"
 import type { StandingOutcome } from "./StandingRequest.ts"
 
-/** Between the starts of two reads: the contract of `GET /scores/me` asks for no more. */
+/** Between the starts of two reads. `GET /scores/me` asks its clients to read at most once a second. */
 const INTERVAL_MS = 1_000
 
-/** Reads where the player stands whenever asked to, at most once a second, one request at a time. */
+/** Reads the player's score and rank on demand, at most once a second and one request at a time. */
 export class StandingReader {
   readonly #environment: Environment
   readonly #read: () => Promise<StandingOutcome>
@@ -16,22 +16,22 @@ export class StandingReader {
   #failures = 0
   #next: { readonly at: number; readonly cancel: () => void } | undefined
 
-  /** `read` sends the request and acts on its outcome. */
+  /** `read` sends the request and handles its outcome. */
   constructor(environment: Environment, read: () => Promise<StandingOutcome>) {
     this.#environment = environment
     this.#read = read
   }
 
   /**
-   * Asks for a read as soon as the interval allows, at a random moment within `spreadMs` after it: so that those
-   * who hear of a change together do not ask together.
+   * Requests a read as soon as the interval allows, delayed by a random time of up to `spreadMs`: players who learn of
+   * a change at the same moment should not all read at the same moment.
    */
-  look(spreadMs = 0): void {
+  readSoon(spreadMs = 0): void {
     if (this.#isReading) this.#isAskedAgain = true
     else this.#schedule(spreadMs * this.#environment.random())
   }
 
-  /** Leaves no timer. */
+  /** No read starts after this. Leaves no timer. */
   stop(): void {
     this.#stopped = true
     this.#next?.cancel()
@@ -58,7 +58,7 @@ export class StandingReader {
     if (waitMs !== undefined || this.#isAskedAgain) this.#schedule(0)
   }
 
-  /** How long to wait before the read is repeated by itself; undefined when it need not be. */
+  /** How many ms to wait before the read is repeated; undefined if it need not be. */
   #waitMs(outcome: StandingOutcome): number | undefined {
     switch (outcome.kind) {
       case "unanswered":

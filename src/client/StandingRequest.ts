@@ -3,19 +3,19 @@ import { type Expired, type Failure, failureOf } from "./Failure.ts"
 import { isCount, type JsonRecord, parseRecord } from "./Json.ts"
 import { request } from "./Request.ts"
 
-/** Where a player stands among all. */
+/** The rank of a player among all players. */
 export interface Rank {
-  /** 1 is the best; players of equal score share it. */
+  /** 1 is the best. Players with equal scores share a rank. */
   readonly rank: number
-  /** How many players there are on the board, far beyond its ten places. */
+  /** The number of all ranked players, not only of the ten on the board. */
   readonly players: number
-  /** The x of "top x %": over 0, at most 100, not rounded. */
+  /** The x in "top x %": greater than 0, at most 100, not rounded. */
   readonly percentile: number
 }
 
 export interface Standing {
   readonly score: number
-  /** Undefined without a score, for a hidden player, and where the server does not tell. */
+  /** Undefined for a player without a score, for a hidden player, and if the server sends no ranks. */
   readonly rank: Rank | undefined
 }
 
@@ -46,8 +46,8 @@ const read = async (
 }
 
 /**
- * `GET /scores/me`, once. A server without that route still tells the score, in
- * `GET /users/me/history?limit=1`, which is asked instead.
+ * `GET /scores/me`, once. If the server answers 404 because it lacks that route, reads the score alone from
+ * `GET /users/me/history?limit=1`.
  */
 export const readStanding = async (
   environment: Environment,

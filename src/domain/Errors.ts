@@ -132,7 +132,7 @@ export class Unavailable extends HttpApiError.Problem<Unavailable>()(
 }
 
 /** The database is unavailable: mostly a failover, which takes seconds, or a short overload. */
-export const databaseAway = new Unavailable({ dependency: "database", retryAfterSeconds: 1 })
+export const databaseUnavailable = new Unavailable({ dependency: "database", retryAfterSeconds: 1 })
 
 /** The identity provider is unavailable. */
-export const providerAway = new Unavailable({ dependency: "identity provider", retryAfterSeconds: 5 })
+export const providerUnavailable = new Unavailable({ dependency: "identity provider", retryAfterSeconds: 5 })

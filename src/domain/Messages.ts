@@ -8,13 +8,13 @@ export const BOARD_KEY = "leaderboard:top10"
 /** Redis channel on which a new board is published. From the brief. */
 export const BOARD_CHANNEL = "leaderboard:updated"
 
-/** How long the key lives unless it is renewed. From the brief: "TTL 1 minute". */
+/** The key's time to live, unless it is renewed. From the brief: "TTL 1 minute". */
 export const BOARD_TTL_SECONDS = 60
 
 /** The `type` of the only message this system acts on. */
 export const INCREMENT_TYPE = "score.increment"
 
-/** What an increment puts on the queue: exactly these fields, in this order. */
+/** The message that an increment puts on the queue: exactly these fields, in this order. */
 export interface IncrementMessage {
   readonly userId: UserId
   readonly email: string
@@ -25,22 +25,21 @@ export const encodeIncrement = (message: IncrementMessage): string =>
   JSON.stringify({ userId: message.userId, email: message.email, type: INCREMENT_TYPE })
 
 /**
- * The part of a queue message that decides what happens to it. Only `type` is read: the worker shows the
- * truth of PostgreSQL, so nothing else in a message can change a board.
+ * The part of a queue message that decides what happens to it. Only `type` is read: boards are selected from
+ * PostgreSQL, so nothing else in a message can change one.
  */
 export const QueueMessage = Schema.fromJsonString(Schema.Struct({ type: Schema.String }))
 
 /**
- * A board as it travels through Redis (key and channel): `scores` as in the brief, and the stamp beside it.
- * A value without the stamp was written by another tool; it is valid and shown, but never newer than a
- * stamped one.
+ * A board as Redis stores and publishes it: `scores` as in the brief, and the stamp beside it. A value without the
+ * stamp was written by another tool; it is valid and is shown. `BoardOrder` says which of two boards is later.
  */
 export const BoardUpdate = Schema.Struct({
   scores: Scores,
   epoch: Schema.optionalKey(BoardStamp.fields.epoch),
   version: Schema.optionalKey(BoardStamp.fields.version),
   committedAt: Schema.optionalKey(BoardStamp.fields.committedAt),
-  /** When it was offered to Redis, in milliseconds since 1970, by the clock of whoever did. For metrics only. */
+  /** When it was offered to Redis, in milliseconds since 1970, by the clock of the process that did. For metrics only. */
   publishedAt: Schema.optionalKey(BoardStamp.fields.committedAt),
 })
 export type BoardUpdate = typeof BoardUpdate.Type
@@ -48,14 +47,14 @@ export type BoardUpdate = typeof BoardUpdate.Type
 /** `BoardUpdate` from and to JSON text. */
 export const BoardUpdateJson = Schema.fromJsonString(BoardUpdate)
 
-/** What the public sees, over HTTP and on the socket: `{"scores":[…]}` and nothing else. */
+/** A board as the public sees it, over HTTP and on the socket: `{"scores":[…]}` and nothing else. */
 export const PublicBoard = Schema.Struct({ scores: Scores })
 export type PublicBoard = typeof PublicBoard.Type
 
-/** Whether the public sees e-mail addresses as they are, or masked. */
+/** Whether the public sees e-mail addresses in full or masked. */
 export type BoardEmail = "full" | "masked"
 
-/** The one text of a board for every viewer; fields in the order of the brief. */
+/** The text of a board, the same for every viewer; its fields are in the order of the brief. */
 export const encodePublicBoard = (scores: Scores, boardEmail: BoardEmail = "full"): string =>
   JSON.stringify({
     scores: scores.map(({ email, score }) => ({
@@ -65,22 +64,11 @@ export const encodePublicBoard = (scores: Scores, boardEmail: BoardEmail = "full
   })
 
 /**
- * The text of a board for viewers that asked for its stamp: `epoch` and `version` behind the scores. An unstamped
- * board has neither, and its text is the public one.
+ * The text of a board for viewers that asked for its stamp: `epoch` and `version` after the scores. A board without a
+ * stamp has the same text as for everybody.
  */
 export const encodeStampedBoard = (update: BoardUpdate, boardEmail: BoardEmail = "full"): string => {
   const board = encodePublicBoard(update.scores, boardEmail)
   if (update.epoch === undefined || update.version === undefined) return board
   return `${board.slice(0, -1)},"epoch":${JSON.stringify(update.epoch)},"version":${update.version}}`
 }
-
-/**
- * Whether `next` may take the place of `current` in front of a viewer. Another epoch always may; within one
- * epoch only a larger version. An unstamped board may replace, and be replaced by, any other.
- */
-export const supersedes = (next: BoardUpdate, current: BoardUpdate): boolean =>
-  next.epoch === undefined ||
-  next.version === undefined ||
-  current.epoch !== next.epoch ||
-  current.version === undefined ||
-  next.version > current.version

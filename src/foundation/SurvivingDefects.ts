@@ -11,5 +11,8 @@ export const survivingDefects =
   (what: string) =>
   <A, E, R>(turn: Effect.Effect<A, E, R>): Effect.Effect<A | void, E, R> =>
     Effect.catchDefect(turn, (defect) =>
-      Effect.andThen(Effect.logError(`${what} failed unexpectedly and goes on`, defect), Effect.sleep(PAUSE)),
+      Effect.andThen(
+        Effect.logError(`${what} failed unexpectedly and continues`, defect),
+        Effect.sleep(PAUSE),
+      ),
     )

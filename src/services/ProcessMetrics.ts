@@ -5,7 +5,7 @@ import * as Metric from "effect/Metric"
 import { monitorEventLoopDelay, performance } from "node:perf_hooks"
 import process from "node:process"
 
-/** How finely the event loop's delay is sampled, in milliseconds: half of the smallest delay worth naming. */
+/** How often the delay of the event loop is sampled, in milliseconds: half of the smallest delay that matters. */
 const RESOLUTION_MILLIS = 10
 
 const residentBytes = Metric.gauge("process_resident_memory_bytes", { description: "Resident set size." })
@@ -18,11 +18,11 @@ const lagSeconds = Metric.gauge("nodejs_eventloop_lag_p99_seconds", {
   description: "99th percentile of the event loop's delay since the last reading.",
 })
 
-/** The figures of this process itself. */
+/** Memory, CPU and event loop of this process, as gauges. */
 export class ProcessMetrics extends Context.Service<
   ProcessMetrics,
   {
-    /** Brings the gauges up to date: to be run before they are read. */
+    /** Updates the gauges. Run it before they are read. */
     readonly sample: Effect.Effect<void>
   }
 >()("scoreboard/services/ProcessMetrics") {

@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import * as References from "effect/References"
 import process from "node:process"
 
-/** What is logged and where traces go. */
+/** What is logged, in which format, and where traces are sent. */
 export const telemetryConfig = {
   level: Config.LogLevel("LOG_LEVEL").pipe(Config.withDefault("Info" as const)),
   format: Config.option(Config.Literals(["json", "pretty", "logfmt"], "LOG_FORMAT")),
@@ -24,7 +24,7 @@ const logger = (format: Option.Option<"json" | "pretty" | "logfmt">) => {
   return chosen === "logfmt" ? Logger.consoleLogFmt : Logger.consolePretty()
 }
 
-/** Log lines on standard output, and traces to an OpenTelemetry collector when one is named. */
+/** Log lines on standard output, and traces to an OpenTelemetry collector if an endpoint is set. */
 export const Telemetry = Layer.unwrap(
   Effect.gen(function* () {
     const { level, format, endpoint, serviceName } = yield* Config.all(telemetryConfig)

@@ -5,18 +5,18 @@ import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { Cognito } from "../../src/services/Cognito/Cognito.ts"
 
-/** What the contract needs to know of the provider under test. */
+/** What the contract has to know about the provider under test. */
 export class CognitoFixture extends Context.Service<
   CognitoFixture,
   {
     /** A user that can sign in. */
     readonly user: { readonly email: string; readonly password: string }
-    /** A genuine id token of that user, by the same issuer and key as the access tokens. */
+    /** A genuine id token of that user, from the same issuer and key as the access tokens. */
     readonly idToken: Effect.Effect<string>
   }
 >()("test/contracts/CognitoFixture") {}
 
-/** Another letter in the middle of one part of a token; the last letter of a part may carry no information. */
+/** Changes a letter in the middle of one part of a token: the last letter of a part may carry no information. */
 const tamper = (token: string, part: 0 | 1 | 2) => {
   const parts = token.split(".")
   const text = parts[part] ?? ""
@@ -25,7 +25,7 @@ const tamper = (token: string, part: 0 | 1 | 2) => {
   return parts.join(".")
 }
 
-/** What every identity provider of the system does, whoever issues the tokens. */
+/** What every identity provider of the system does. */
 export const cognitoContract = <E>(name: string, layer: Layer.Layer<Cognito | CognitoFixture, E>) => {
   const login = Effect.gen(function* () {
     const { user } = yield* CognitoFixture
@@ -123,7 +123,7 @@ export const cognitoContract = <E>(name: string, layer: Layer.Layer<Cognito | Co
           assert.notStrictEqual(renewal.accessToken, session.accessToken)
           const claims = yield* cognito.verify(renewal.accessToken)
           assert.strictEqual(claims.userId, session.profile.userId)
-          // Unless it rotates, the one that was used stays good.
+          // Unless refresh tokens rotate, the one that was used remains valid.
           yield* cognito.refresh(Redacted.make(renewal.refreshToken ?? session.refreshToken))
         }),
       )

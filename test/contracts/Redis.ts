@@ -32,7 +32,7 @@ export const boardWrite = (version: number, epoch = "e1"): BoardWrite => ({
   version,
 })
 
-/** Starts to listen; `next` waits for what arrives, at most ten seconds after it was asked for: a mute connection is noticed by then. */
+/** Starts to listen. `next` waits up to ten seconds for a notification: an unresponsive connection is noticed by then. */
 export const listen = Effect.gen(function* () {
   const redis = yield* Redis
   const heard = yield* Queue.unbounded<BoardNotification>()

@@ -3,10 +3,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { request, until } from "../support/fixtures.ts"
 import { json } from "../support/engines/FakeCognito.ts"
-import { type Dependency, PROCESSES } from "../faults/Plan.ts"
-import { System } from "../faults/System.ts"
+import { type Dependency, PROCESSES } from "../support/system/Names.ts"
+import { System } from "../support/system/System.ts"
 import * as Truth from "../support/invariants/Truth.ts"
-import { watch } from "../faults/Watcher.ts"
+import { watch } from "../support/system/Watcher.ts"
 
 /** One line of the table in the design: what each route answers while a dependency is away. */
 interface Expected {

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { hopCounts, points, startLoad, startSystem, type Watched, watchBoard } from "./liveSystem.ts"
-import { watchStalls } from "./stalls.ts"
+import { hopCounts, points, startLoad, startSystem, type Watched, watchBoard } from "./rollingFixtures.ts"
+import { watchStalls } from "../support/stalls.ts"
 
 /** Viewers in this process; ROLLING_CLIENTS=2000 is the long form, which also prints when they came back. */
 const CLIENTS = Number(process.env["ROLLING_CLIENTS"] ?? "200")

@@ -1,15 +1,8 @@
 import * as Effect from "effect/Effect"
 import { Redis as RedisClient } from "ioredis"
-import {
-  DEPENDENCIES,
-  type Dependency,
-  describeFault,
-  type Fault,
-  type PlannedFault,
-  PROCESSES,
-  type ProcessName,
-} from "./Plan.ts"
-import { System } from "./System.ts"
+import { DEPENDENCIES, type Dependency, PROCESSES, type ProcessName } from "../support/system/Names.ts"
+import { describeFault, type Fault, type PlannedFault } from "./Plan.ts"
+import { System } from "../support/system/System.ts"
 
 /** How late a slow network is, in each direction, in milliseconds. */
 const DELAY_MILLIS = 150

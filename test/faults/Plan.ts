@@ -1,4 +1,6 @@
-/** What a fault hits: `link api-1 redis` is one process's way to one dependency. */
+import { type Dependency, PROCESSES, type ProcessName } from "../support/system/Names.ts"
+
+/** A fault, and what it hits. */
 export type Fault =
   | { readonly kind: "kill"; readonly process: ProcessName }
   | { readonly kind: "restart"; readonly engine: "postgres"; readonly how: "fast" | "immediate" }
@@ -6,17 +8,11 @@ export type Fault =
   | { readonly kind: "flush" }
   | {
       readonly kind: "network"
-      /** None: of all processes. */
+      /** Undefined = all processes. */
       readonly process: ProcessName | undefined
       readonly dependency: Dependency
       readonly how: "cut" | "refuse" | "stall" | "delay"
     }
-
-export const PROCESSES = ["api-1", "api-2", "worker-1", "worker-2"] as const
-export type ProcessName = (typeof PROCESSES)[number]
-
-export const DEPENDENCIES = ["postgres", "redis", "sqs", "cognito"] as const
-export type Dependency = (typeof DEPENDENCIES)[number]
 
 /** A fault, when it begins after the start of the load, and how long it lasts; in milliseconds. */
 export interface PlannedFault {
@@ -25,7 +21,7 @@ export interface PlannedFault {
   readonly fault: Fault
 }
 
-/** Numbers in [0, 1) that follow from a seed alone (mulberry32). */
+/** Random numbers in [0, 1), the same for the same seed (mulberry32). */
 export const makeRandom = (seed: number) => {
   let state = (seed * 0x9e3779b1) >>> 0
   return () => {
@@ -36,10 +32,10 @@ export const makeRandom = (seed: number) => {
   }
 }
 
-/** Between two faults: on average half a second, so that several are under way at one time. */
+/** The longest time between two faults: half a second on average, so that several are active at the same time. */
 const GAP_MILLIS = 1_000
 
-/** Short ones hit a single answer; long ones are longer than every time limit of a call. */
+/** A short fault hits a single answer; a long one is longer than every time limit of a call. */
 const SHORTEST_MILLIS = 50
 const LONGEST_MILLIS = 3_500
 

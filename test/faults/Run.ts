@@ -9,10 +9,11 @@ import { parseBoard } from "../../src/client/BoardGuard.ts"
 import { request } from "../support/fixtures.ts"
 import { inject } from "./Inject.ts"
 import { makeLoad, makePlayers } from "./Load.ts"
-import { plan, PROCESSES } from "./Plan.ts"
-import { System } from "./System.ts"
+import { plan } from "./Plan.ts"
+import { PROCESSES } from "../support/system/Names.ts"
+import { System } from "../support/system/System.ts"
 import * as Truth from "../support/invariants/Truth.ts"
-import { watch } from "./Watcher.ts"
+import { watch } from "../support/system/Watcher.ts"
 
 /** How long faults begin, in milliseconds; the last ones end a few seconds later. */
 const LOAD_MILLIS = 8_000

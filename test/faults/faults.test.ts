@@ -1,7 +1,7 @@
 import { afterAll, assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { type Result, run } from "./Run.ts"
-import { System } from "./System.ts"
+import { System } from "../support/system/System.ts"
 import { table } from "./Table.ts"
 
 /** How many seeds, and the first of them: FAULT_SEEDS and FAULT_FIRST, which `npm run test:faults` sets. */

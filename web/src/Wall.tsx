@@ -7,7 +7,7 @@ import { useView } from "./useView.ts"
 import { reloadOnNewVersion } from "./versionWatch.ts"
 import { keepScreenOn } from "./wakeLock.ts"
 
-/** The board alone, as large as the screen, for a screen nobody touches. */
+/** Only the board, as large as the screen, for a screen that nobody touches. */
 export const Wall = ({ board }: { readonly board: ScoreboardClient }) => {
   const view = useView(board)
   const page = useRef<HTMLDivElement>(null)

@@ -11,7 +11,7 @@ import { Wall } from "./Wall.tsx"
 
 const url = location.origin
 const isWall = new URLSearchParams(location.search).has("wall")
-// A wall screen has one page and no tabs: it stays connected whatever the window manager calls hidden.
+// A wall screen has one page and no tabs. It stays connected even if the window manager reports the page as hidden.
 const board = new ScoreboardClient({ url, pauseWhenHidden: !isWall })
 
 const root = document.getElementById("root")

@@ -1,13 +1,13 @@
 import type { RefObject } from "preact"
 import { useEffect } from "preact/hooks"
 
-/** One step a minute is too slow to be noticed and often enough that no edge burns in. */
+/** One step a minute is too slow to be noticed, and often enough that no edge burns in. */
 const STEP_MS = 60_000
 
-/** How far the picture strays from its place, in CSS pixels; the wall's margin is wider. */
+/** The largest distance from the normal position, in CSS pixels. The margin of the wall is wider. */
 const REACH_PX = 12
 
-/** Moves `element` a little every minute, on a path that visits its whole neighbourhood in about 12 hours. */
+/** Moves `element` a little every minute against burn-in. In about 12 hours it reaches every position. */
 export const useDrift = (element: RefObject<HTMLElement | null>): void => {
   useEffect(() => {
     let step = 0

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks"
 
-/** The time in milliseconds since 1970, once a second while `ticking`; when it begins to tick, at once. */
+/** The time in ms since 1970, updated when `ticking` becomes true and then every second while it is. */
 export const useNow = (ticking: boolean): number => {
   const [now, setNow] = useState(Date.now)
   useEffect(() => {
@@ -12,7 +12,7 @@ export const useNow = (ticking: boolean): number => {
   return now
 }
 
-/** Whole seconds left until `until` (ms since 1970), counting down to 0. */
+/** The seconds left until `until` (ms since 1970), rounded up. Counts down to 0. */
 export const useCountdown = (until: number): number => {
   const now = useNow(until > Date.now())
   return Math.max(0, Math.ceil((until - Math.max(now, Date.now())) / 1_000))

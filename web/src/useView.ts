@@ -5,7 +5,7 @@ interface Source<View> {
   subscribe(listener: (view: View) => void): () => void
 }
 
-/** The newest view of a board or a player; renders again when it changes. */
+/** The current view of a board or a player. The component renders again when it changes. */
 export const useView = <View>(source: Source<View>): View => {
   const [view, setView] = useState(source.view)
   useEffect(() => source.subscribe(setView), [source])

@@ -1,10 +1,10 @@
-/** How often a page nobody touches asks whether there is a newer one. */
+/** About how often a page that nobody touches checks for a newer version. */
 const CHECK_MS = 300_000
 
-/** Where a tab remembers for which version it has loaded itself again, over that very loading. */
+/** The `sessionStorage` key of the version for which this tab has last reloaded itself. */
 const MEMORY = "scoreboard-reloaded-for"
 
-/** The names of a page's scripts and styles: they carry a hash of their content, so they are its version. */
+/** The names of the page's scripts and styles. They contain a hash of the content, so they identify the version. */
 const versionOf = (html: string): string | undefined => {
   const names = html.match(/\/assets\/[^"'\s>]+/g)
   return names ? [...new Set(names)].toSorted().join(" ") : undefined
@@ -15,15 +15,15 @@ const deployedVersion = async (): Promise<string | undefined> => {
     const answer = await fetch("/", { cache: "no-store" })
     return answer.ok ? versionOf(await answer.text()) : undefined
   } catch {
-    // No answer says nothing about the version.
+    // Without an answer, the version is unknown.
     return undefined
   }
 }
 
 /**
- * Loads the page again when another version of it is deployed: seen in two checks in a row, so that a deployment
- * under way, where every answer may come from another server, is over; and once for a version, so that a cache
- * which keeps an old page makes no loop. Until the returned function is called.
+ * Reloads the page when another version is deployed, until the returned function is called. Two checks in a row have to
+ * find the same new version, because during a rolling deployment each answer may come from another server. The page
+ * reloads only once for a version, so a cache that still returns the old page causes no loop.
  */
 export const reloadOnNewVersion = (): (() => void) => {
   const running = versionOf(document.documentElement.outerHTML)
@@ -43,7 +43,7 @@ export const reloadOnNewVersion = (): (() => void) => {
     sessionStorage.setItem(MEMORY, deployed)
     location.reload()
   }
-  // Spread, so that a hundred screens that were switched on together do not ask together.
+  // Random, so that a hundred screens that were switched on together do not all check at the same moment.
   const schedule = () => {
     timer = setTimeout(() => void check(), CHECK_MS * (0.75 + 0.5 * Math.random()))
   }

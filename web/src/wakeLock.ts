@@ -1,6 +1,6 @@
 /**
- * Asks the system to keep the screen on while the page is visible; a system that refuses is left in peace.
- * The returned function gives the screen back.
+ * Asks the system to keep the screen on while the page is visible. If the system refuses, nothing happens. The returned
+ * function lets the screen turn off again.
  */
 export const keepScreenOn = (): (() => void) => {
   let lock: WakeLockSentinel | undefined
@@ -11,7 +11,7 @@ export const keepScreenOn = (): (() => void) => {
     if (isOver) await acquired?.release()
     else lock = acquired
   }
-  // The lock is lost whenever the page is hidden.
+  // The system releases the lock when the page is hidden, so it is requested again when the page is shown.
   const again = () => void acquire()
   document.addEventListener("visibilitychange", again)
   again()

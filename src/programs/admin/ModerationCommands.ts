@@ -1,5 +1,4 @@
 import * as Console from "effect/Console"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -7,23 +6,19 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { type ExportCursor, Sql } from "../../services/Sql/Sql.ts"
+import { type ExportCursor, SqlModeration } from "../../services/Sql/SqlModeration.ts"
+import { refuse } from "./AdminRefused.ts"
 
-/** The most points of one correction: each is a row of the levels, and increments wait for the lock meanwhile. */
+/** The most points of one correction: each point writes a row of the levels, and increments wait for its lock. */
 const MAX_CORRECTION = 10_000
 
-/** Rows of the history that are read at a time. */
+/** Rows of the history that one statement reads. */
 const EXPORT_ROWS = 1_000
 
-/** The command was understood and cannot be done: why, for the operator. */
-class AdminRefused extends Data.TaggedError("AdminRefused")<{ readonly message: string }> {}
-
-const refuse = (message: string) => Effect.fail(new AdminRefused({ message }))
-
-/** The one player whom an operator means. */
+/** The one player whom an operator names by id or e-mail. */
 const findOne = Effect.fnUntraced(function* (query: string) {
-  const found = yield* (yield* Sql).findPlayers(query)
-  // An id is nobody else's e-mail, unless somebody chose it to look like one.
+  const found = yield* (yield* SqlModeration).findPlayers(query)
+  // The id comes first: somebody may have an e-mail that looks like another player's id.
   const player = found.find(({ id }) => id === query) ?? (found.length === 1 ? found[0] : undefined)
   if (player !== undefined) return player
   if (found.length === 0) return yield* refuse(`No player has the id or the e-mail ${JSON.stringify(query)}`)
@@ -31,18 +26,18 @@ const findOne = Effect.fnUntraced(function* (query: string) {
   return yield* refuse(`Several players have this e-mail; name one by id:\n${ids}`)
 })
 
-const report = (line: Readonly<Record<string, unknown>>) => Console.log(JSON.stringify(line))
+const report = (line: object) => Console.log(JSON.stringify(line))
 
-interface Doing {
+interface ModerationFlags {
   readonly user: string
   readonly reason: string
   readonly by: string
 }
 
 const setHidden = (hidden: boolean) =>
-  Effect.fnUntraced(function* ({ user, reason, by }: Doing) {
+  Effect.fnUntraced(function* ({ user, reason, by }: ModerationFlags) {
     const { id } = yield* findOne(user)
-    const score = yield* (yield* Sql).setHidden(hidden, { userId: id, actor: by, reason })
+    const score = yield* (yield* SqlModeration).setHidden(hidden, { userId: id, actor: by, reason })
     yield* report({ userId: id, hidden, changed: score !== undefined })
   })
 
@@ -51,16 +46,16 @@ const correct = Effect.fnUntraced(function* ({
   reason,
   by,
   amount,
-}: Doing & { readonly amount: number }) {
+}: ModerationFlags & { readonly amount: number }) {
   const player = yield* findOne(user)
-  const score = yield* (yield* Sql).correct(amount, { userId: player.id, actor: by, reason })
+  const score = yield* (yield* SqlModeration).correct(amount, { userId: player.id, actor: by, reason })
   if (score === undefined) return yield* refuse(`The score is ${player.score}: it cannot go below 0`)
   yield* report({ userId: player.id, amount, score })
 })
 
-/** Every row as one line of JSON; a page is read when the one before was written. */
+/** Writes every row as one line of JSON; reads a page only after the page before was written. */
 const exportHistory = Effect.fnUntraced(function* ({ user }: { readonly user: Option.Option<string> }) {
-  const sql = yield* Sql
+  const sql = yield* SqlModeration
   const userId = Option.isSome(user) ? (yield* findOne(user.value)).id : undefined
   let after: ExportCursor | undefined
   yield* Stream.fromEffect(
@@ -80,23 +75,23 @@ const Amount = Schema.Int.check(
   Schema.makeFilter((amount) => amount !== 0, { expected: "not 0" }),
 )
 
-/** `admin hide`, `restore`, `correct` and `history export`; `by` names the operator unless a flag does. */
+/** `admin hide`, `restore`, `correct` and `history export`. `by` is the operator's name when `--by` is absent. */
 export const moderation = (by: string) => {
-  const user = Argument.String("user").pipe(Argument.withDescription("Id or e-mail of the player"))
+  const user = Argument.String("user").pipe(Argument.withDescription("The player's id or e-mail"))
   const who = {
     user,
     reason: Flag.String("reason").pipe(
-      Flag.withDescription("Why, for the history"),
+      Flag.withDescription("Why; the history records it"),
       Flag.withSchema(Schema.NonEmptyString),
     ),
     by: Flag.String("by").pipe(
-      Flag.withDescription("Who does it, for the history"),
+      Flag.withDescription("Who does it; the history records it"),
       Flag.withSchema(Schema.NonEmptyString),
       Flag.withDefault(by),
     ),
   }
   const amount = Flag.Int("amount").pipe(
-    Flag.withDescription(`Points to add, or with a minus to take: at most ${MAX_CORRECTION}`),
+    Flag.withDescription(`Points to add, or to subtract with a minus sign; at most ${MAX_CORRECTION}`),
     Flag.withSchema(Amount),
   )
   return {
@@ -104,16 +99,16 @@ export const moderation = (by: string) => {
       Command.withDescription("Take a player off the board and refuse their increments"),
     ),
     restore: Command.make("restore", who, setHidden(false)).pipe(
-      Command.withDescription("Put a hidden player back"),
+      Command.withDescription("Put a hidden player back on the board"),
     ),
     correct: Command.make("correct", { ...who, amount }, correct).pipe(
-      Command.withDescription("Add points to a score, or take them"),
+      Command.withDescription("Add points to a score, or subtract them"),
     ),
     history: Command.make("history").pipe(
-      Command.withDescription("What happened to every score"),
+      Command.withDescription("Read what happened to every score"),
       Command.withSubcommands([
         Command.make("export", { user: Flag.String("user").pipe(Flag.optional) }, exportHistory).pipe(
-          Command.withDescription("Write the history as JSON, one row a line"),
+          Command.withDescription("Print the history as JSON, one event per line"),
         ),
       ]),
     ),

@@ -1,13 +1,10 @@
 import * as Console from "effect/Console"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { type LevelReport, SqlLevels } from "../../services/Sql/SqlLevels.ts"
-
-/** A command that found something wrong: the process ends with 1, after it has said what. */
-class CommandFailed extends Data.TaggedError("CommandFailed")<{ readonly message: string }> {}
+import { refuse } from "./AdminRefused.ts"
 
 const describe = (report: LevelReport) =>
   `${report.players} visible players with points, highest score ${report.levels}, ` +
@@ -20,12 +17,9 @@ const describe = (report: LevelReport) =>
         ),
       ].join("\n"))
 
-/** Prints a state; fails when a level is wrong in it. */
+/** Prints a report; fails with the advice when a level is wrong. */
 const conclude = (report: LevelReport, advice: string) =>
-  Effect.andThen(
-    Console.log(describe(report)),
-    report.wrong === 0 ? Effect.void : Effect.fail(new CommandFailed({ message: advice })),
-  )
+  Effect.andThen(Console.log(describe(report)), report.wrong === 0 ? Effect.void : refuse(advice))
 
 const verify = Command.make("verify", {}, () =>
   Effect.gen(function* () {
@@ -34,7 +28,7 @@ const verify = Command.make("verify", {}, () =>
   }),
 ).pipe(
   Command.withDescription(
-    "Count all scores and compare with the levels that ranks come from; exit 1 on a difference",
+    "Count all scores and compare them with the stored levels that give the ranks; exit with 1 if they differ",
   ),
 )
 
@@ -43,17 +37,20 @@ const repair = Command.make("repair", {}, () =>
     const levels = yield* SqlLevels
     const { repaired, after } = yield* levels.repair
     yield* Console.log(`levels repaired: ${repaired}`)
-    yield* conclude(after, "Levels go wrong while they are repaired: are the triggers of scores enabled?")
+    yield* conclude(
+      after,
+      "Levels become wrong during the repair: are the triggers of the table scores enabled?",
+    )
   }),
 ).pipe(
   Command.withDescription(
-    "Mend the levels while increments go on; also after a bulk load with the triggers off",
+    "Correct the stored levels while increments continue; run it after a bulk load with the triggers off",
   ),
 )
 
 /** `admin ranks verify` and `admin ranks repair` */
 export const ranks = Command.make("ranks").pipe(
-  Command.withDescription("Check and mend what ranks come from"),
+  Command.withDescription("Check and repair the stored levels that give the ranks"),
   Command.withSubcommands([verify, repair]),
 )
 
@@ -62,31 +59,30 @@ export const generate = Command.make(
   "generate",
   {
     players: Flag.Int("players").pipe(
-      Flag.withDescription("How many to add: 1 to 20 million"),
+      Flag.withDescription("How many players to add: 1 to 20 million"),
       Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20_000_000 }))),
     ),
     yes: Flag.Boolean("yes").pipe(
-      Flag.withDescription("Add them although the database has real players"),
+      Flag.withDescription("Add them even if the database has real players"),
       Flag.withDefault(false),
     ),
   },
   ({ players, yes }) =>
     Effect.gen(function* () {
       const levels = yield* SqlLevels
-      yield* levels.generate({ players, besideRealPlayers: yes }).pipe(
-        Effect.catchTag("RealPlayersPresent", () =>
-          Effect.fail(
-            new CommandFailed({
-              message:
-                "This database has real players. Nothing was added; --yes adds synthetic ones all the same",
-            }),
+      yield* levels
+        .generate({ players, besideRealPlayers: yes })
+        .pipe(
+          Effect.catchTag("RealPlayersPresent", () =>
+            refuse(
+              "This database has real players. Nothing was added; --yes adds synthetic players beside them",
+            ),
           ),
-        ),
-      )
+        )
       yield* Console.log(`${players} synthetic players added`)
     }),
 ).pipe(
   Command.withDescription(
-    "Add synthetic players for a trial: a long tail of scores, big ties, no history, no login",
+    "Add synthetic players for a trial: a long tail of scores and large ties; they have no history and cannot sign in",
   ),
 )

@@ -1,10 +1,14 @@
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { INCREMENT_TYPE, QueueMessage } from "../../domain/Messages.ts"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
-import type { ReceivedMessage } from "../../services/Sqs/Sqs.ts"
+import { type ReceivedMessage, type Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../../services/Sqs/Sqs.ts"
 import { measureHop } from "../observe/Freshness.ts"
+
+/** Calls that delete messages at one time. */
+const DELETES = 4
 
 const received = labelledCounter({
   name: "worker_messages_total",
@@ -15,7 +19,7 @@ const received = labelledCounter({
 
 const decodeType = Schema.decodeUnknownExit(QueueMessage)
 
-/** Sorts messages by `type`; what has none stays on the queue for its redrive policy. */
+/** Splits messages by `type`. One without a type is in neither list: it stays on the queue for the redrive policy. */
 export const partitionByType = Effect.fnUntraced(function* (messages: ReadonlyArray<ReceivedMessage>) {
   const increments: Array<ReceivedMessage> = []
   const others: Array<ReceivedMessage> = []
@@ -35,8 +39,8 @@ export const partitionByType = Effect.fnUntraced(function* (messages: ReadonlyAr
 })
 
 /**
- * Measures messages from their commit. One that comes again was fresh the first time; another sender's may have no
- * time, or no number.
+ * Measures the time from the commit of each message to its arrival. A redelivered message is left out, since it was
+ * measured the first time; so is a message of another sender whose time is missing or no number.
  */
 export const measureArrival = (messages: ReadonlyArray<ReceivedMessage>) =>
   measureHop(
@@ -45,4 +49,21 @@ export const measureArrival = (messages: ReadonlyArray<ReceivedMessage>) =>
       const committedAt = Number(attributes["committedAt"] ?? Number.NaN)
       return receiveCount === 1 && Number.isFinite(committedAt) ? [committedAt] : []
     }),
+  )
+
+const logWillRedeliver = (messages: number, error?: SqsFailure) =>
+  Effect.logWarning("Messages could not be deleted and will be redelivered", error).pipe(
+    Effect.annotateLogs({ messages }),
+  )
+
+/** Deletes messages in full calls. Never fails: what cannot be deleted is logged, and SQS redelivers it. */
+export const deleteMessages = (sqs: Sqs["Service"], messages: ReadonlyArray<ReceivedMessage>) =>
+  Effect.forEach(
+    Arr.chunksOf(messages, SQS_BATCH_SIZE),
+    (some) =>
+      sqs.delete(some.map(({ receipt }) => receipt)).pipe(
+        Effect.flatMap((failed) => (failed.length === 0 ? Effect.void : logWillRedeliver(failed.length))),
+        Effect.catch((error) => logWillRedeliver(some.length, error)),
+      ),
+    { concurrency: DELETES, discard: true },
   )

@@ -5,24 +5,25 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
+import { outageLog } from "../../foundation/OutageLog.ts"
+import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 import type { RedisFailure } from "../../services/Redis/Redis.ts"
 import type { SqlFailure } from "../../services/Sql/Sql.ts"
 import { Board } from "./Board.ts"
-import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 
 /**
- * How often the board is refreshed when nobody asks. Far below the key's time to live, so it never lapses; short
- * enough that a board whose message was lost, or changed by hand, is shown within a second or so.
+ * How often the board is refreshed without a request. Far below the key's time to live of 60 s, so the key never
+ * expires. A change whose message was lost, or that was made by hand, is shown within about a second.
  */
 const TICK = "1 second"
 
 /**
- * From the end of one refresh to the next. Sockets are written to every 50 ms at most (`BROADCAST_INTERVAL`), so nobody
- * would see more boards; the first refresh after a quiet moment is at once.
+ * From the end of one refresh to the next. Sockets get a board every 50 ms at most (`BROADCAST_INTERVAL`), so viewers
+ * would not see more of them. After a quiet moment the first refresh begins at once.
  */
 const PAUSE = "20 millis"
 
-/** Callers that wait for a refresh at one time. */
+/** Callers that wait for a refresh at one time; more of them wait for a place. */
 const MAILBOX = 256
 
 const refreshes = labelledCounter({
@@ -34,11 +35,11 @@ const refreshes = labelledCounter({
 
 export type RefreshFailure = SqlFailure | RedisFailure
 
-/** Owns the refreshing of the board: one at a time, and what is asked for meanwhile shares the next one. */
+/** Refreshes the board: one refresh at a time. All callers that arrive during one share the next. */
 export class Refresher extends Context.Service<
   Refresher,
   {
-    /** Done when a refresh that began after this call has been accepted by Redis; fails with that refresh. */
+    /** Succeeds when a refresh that began after this call has reached Redis; fails if that refresh fails. */
     readonly refresh: Effect.Effect<void, RefreshFailure>
   }
 >()("scoreboard/programs/Refresher") {
@@ -71,21 +72,12 @@ const make = Effect.gen(function* () {
     return yield* Deferred.await(answer)
   })
 
-  let failing = false
-  const tick = refresh.pipe(
-    Effect.matchEffect({
-      onSuccess: () => {
-        if (!failing) return Effect.void
-        failing = false
-        return Effect.logInfo("The board is refreshed again")
-      },
-      onFailure: (error) => {
-        if (failing) return Effect.void
-        failing = true
-        return Effect.logWarning("The board cannot be refreshed; trying every second", error)
-      },
-    }),
-  )
+  const outage = outageLog({
+    begins: "The board cannot be refreshed; trying every second",
+    ends: "The board is refreshed again",
+  })
+  // The next tick is the retry.
+  const tick = Effect.ignore(outage(refresh))
   yield* Effect.forkScoped(Effect.repeat(survivingDefects("The tick")(tick), Schedule.spaced(TICK)))
 
   return Refresher.of({ refresh })

@@ -7,49 +7,54 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { type BoardUpdate, encodePublicBoard, encodeStampedBoard, supersedes } from "../../domain/Messages.ts"
+import { supersedes } from "../../domain/BoardOrder.ts"
+import { type BoardUpdate, encodePublicBoard, encodeStampedBoard } from "../../domain/Messages.ts"
 import { Redis } from "../../services/Redis/Redis.ts"
 import { type Form, SocketHub } from "../../services/SocketHub/SocketHub.ts"
-import { Board, decodeBoard } from "./Board.ts"
+import { Board } from "./Board.ts"
+import { decodeBoard } from "./ShownBoard.ts"
 import { measureHop } from "../observe/Freshness.ts"
 import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 
-/** Silence after which the current board is sent again: clients call 40 s of silence dead. */
+/** After this long without a new board the current one is sent again: clients give a silent connection up after 40 s. */
 const REPEAT_AFTER = Duration.seconds(15)
 
-/** How soon a board that could not be read after a (re)subscription is asked for again. */
+/** Between two attempts to read the board after a (re)subscription. */
 const rereadSchedule = Schedule.spaced("1 second")
 
 /** The path on which sockets are opened. From the brief. */
 export const SOCKET_PATH = "/scores/websocket"
 
 /**
- * What a viewer wants by the address it dials: `?stamped`, whatever its value, asks for the stamp of every board.
- * Not a subprotocol: browsers end a connection whose server answers to none of those that were offered.
+ * The form of boards that a viewer wants, by the URL it connects to: `?stamped`, whatever its value, asks for the stamp
+ * of every board. It is not a subprotocol, because browsers close a connection whose server accepts none of those that
+ * were offered.
  */
 export const formOf = (url: string): Form =>
   new URL(url, "http://host").searchParams.has("stamped") ? "stamped" : "plain"
-
-/** A board to be sent, and how it came. */
-interface Offer {
-  readonly update: BoardUpdate
-  /** When it was published to this process, in milliseconds since 1970; none when it was read: it may be old. */
-  readonly heardAt: number | undefined
-}
 
 export const scoresSocketConfig = {
   interval: Config.Duration("BROADCAST_INTERVAL").pipe(Config.withDefault(Duration.millis(50))),
 }
 
-const make = Effect.gen(function* () {
-  const redis = yield* Redis
-  const board = yield* Board
+/** A board to be sent to the sockets. */
+interface Offer {
+  readonly update: BoardUpdate
+  /**
+   * When this process received it, in milliseconds since 1970. Undefined if it was read, not published: then it may be
+   * old and is not measured.
+   */
+  readonly heardAt: number | undefined
+}
+
+/** The newest board that this process knows, on its way to the sockets. */
+const makeNewest = Effect.gen(function* () {
   const hub = yield* SocketHub
   const interval = yield* scoresSocketConfig.interval
   const boardEmail = yield* Board.config.email
-  // One place: the newest board waiting to be sent takes the place of an older one.
-  const next = yield* Queue.sliding<Offer>(1)
-  let offered: BoardUpdate | undefined
+  // One place: the newest board that waits for a broadcast replaces an older one.
+  const waiting = yield* Queue.sliding<Offer>(1)
+  let newest: BoardUpdate | undefined
 
   const hold = (update: BoardUpdate) =>
     hub.hold((form) =>
@@ -58,62 +63,75 @@ const make = Effect.gen(function* () {
         : encodePublicBoard(update.scores, boardEmail),
     )
 
-  // Who connects has nothing to be paced: the hub has every board before it waits for its broadcast.
+  /** Takes a board unless a newer one is known. New connections get it at once: only broadcasts are paced. */
   const offer = (update: BoardUpdate, heardAt?: number) =>
     Effect.suspend(() => {
-      if (offered !== undefined && !supersedes(update, offered)) return Effect.void
-      offered = update
-      return Effect.andThen(hold(update), Queue.offer(next, { update, heardAt }))
+      if (newest !== undefined && !supersedes(update, newest)) return Effect.void
+      newest = update
+      return Effect.andThen(hold(update), Queue.offer(waiting, { update, heardAt }))
     })
 
-  const hear = Effect.fnUntraced(function* (json: string) {
-    const heardAt = yield* Clock.currentTimeMillis
-    const decoded = yield* decodeBoard(json)
-    if (Option.isNone(decoded)) return yield* Queue.offer(rereads, undefined)
-    const update = decoded.value
-    if (update.publishedAt !== undefined) yield* measureHop("redis-hub", update.publishedAt)
-    return yield* offer(update, heardAt)
+  const send = Effect.fnUntraced(function* ({ update, heardAt }: Offer) {
+    yield* hub.broadcast
+    if (heardAt === undefined) return
+    yield* measureHop("hub-sockets", heardAt)
+    if (update.committedAt !== undefined) yield* measureHop("commit-sockets", update.committedAt)
   })
 
-  // What was published while the subscription was away is lost, so the board is read again.
+  const repeat = Effect.suspend(() =>
+    newest === undefined ? Effect.void : Effect.andThen(hold(newest), hub.broadcast),
+  )
+
+  /**
+   * One broadcast: of the next board, or of the current one after a silence. The first board is sent at once. Those that
+   * arrive within the interval wait for its end, and only the newest of them is sent.
+   */
+  const broadcast = Effect.timeoutOption(Queue.take(waiting), REPEAT_AFTER).pipe(
+    Effect.flatMap((next) => (Option.isSome(next) ? send(next.value) : repeat)),
+    Effect.andThen(Effect.sleep(interval)),
+  )
+
+  return { offer, broadcast }
+})
+
+const make = Effect.gen(function* () {
+  const redis = yield* Redis
+  const board = yield* Board
+  const { offer, broadcast } = yield* makeNewest
+
+  // Boards that are published while the subscription is down are lost, so the board is read after each subscription;
+  // also at the start, when Redis may be unavailable: then the first viewers get the board from PostgreSQL.
+  const rereads = yield* Queue.sliding<void>(1)
+  const askForReread = Queue.offer(rereads, undefined)
+  yield* askForReread
   const reread = board.current.pipe(
     Effect.flatMap(({ update }) => offer(update)),
     Effect.tapError((error) => Effect.logWarning("The board could not be read for the sockets", error)),
     Effect.retry(rereadSchedule),
   )
-  const rereads = yield* Queue.sliding<void>(1)
-  // Redis may be away at the start: the first viewers see what PostgreSQL has.
-  yield* Queue.offer(rereads, undefined)
+
+  const hear = Effect.fnUntraced(function* (json: string) {
+    const heardAt = yield* Clock.currentTimeMillis
+    const decoded = yield* decodeBoard(json)
+    if (Option.isNone(decoded)) return yield* askForReread
+    const { publishedAt } = decoded.value
+    if (publishedAt !== undefined) yield* measureHop("redis-hub", publishedAt)
+    return yield* offer(decoded.value, heardAt)
+  })
+
   yield* Effect.forkScoped(
     Effect.forever(survivingDefects("A reread")(Effect.andThen(Queue.take(rereads), reread))),
   )
-
   yield* redis.notifications.pipe(
     Stream.runForEach((notification) =>
       notification._tag === "Subscribed"
-        ? Queue.offer(rereads, undefined)
+        ? askForReread
         : survivingDefects("A notification")(hear(notification.json)),
     ),
     Effect.forkScoped,
   )
-
-  // The first update goes at once; what comes within the interval waits for its end, and only the newest of it.
-  const pace = Effect.gen(function* () {
-    const taken = yield* Effect.timeoutOption(Queue.take(next), REPEAT_AFTER)
-    if (Option.isSome(taken)) {
-      const { update, heardAt } = taken.value
-      yield* hub.broadcast
-      if (heardAt !== undefined) yield* measureHop("hub-sockets", heardAt)
-      if (heardAt !== undefined && update.committedAt !== undefined) {
-        yield* measureHop("commit-sockets", update.committedAt)
-      }
-    } else if (offered !== undefined) {
-      yield* Effect.andThen(hold(offered), hub.broadcast)
-    }
-    yield* Effect.sleep(interval)
-  })
-  yield* Effect.forkScoped(Effect.forever(survivingDefects("A broadcast")(pace)))
+  yield* Effect.forkScoped(Effect.forever(survivingDefects("A broadcast")(broadcast)))
 })
 
-/** Owns what the sockets show: the newest board this process has heard of, never an older one. */
+/** Owns the board that the sockets show: the newest one that this process knows, never an older one after it. */
 export const ScoresSocket = Layer.effectDiscard(make)

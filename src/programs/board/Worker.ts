@@ -1,170 +1,84 @@
-import * as Arr from "effect/Array"
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Latch from "effect/Latch"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { type ReceivedMessage, Sqs, SQS_BATCH_SIZE, type SqsFailure } from "../../services/Sqs/Sqs.ts"
-import { measureHop } from "../observe/Freshness.ts"
-import { measureArrival, partitionByType } from "./ReceivedMessages.ts"
-import { Refresher } from "./Refresher.ts"
 import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
+import { Sqs } from "../../services/Sqs/Sqs.ts"
+import { measureHop } from "../observe/Freshness.ts"
 import { linkTo } from "../observe/TraceContext.ts"
+import { type Batch, makePoller, type Poller } from "./Poller.ts"
+import { deleteMessages, partitionByType } from "./ReceivedMessages.ts"
+import { Refresher } from "./Refresher.ts"
 
-/**
- * Long polls at one time under load. A receive that was not full says that one poller is enough, and messages gather
- * for it meanwhile.
- */
-const POLLERS = 4
-
-/** Batches received that wait to be shown; when it is full nothing more is received. */
-const MAILBOX = 32
-
-/** Calls that delete messages at one time. */
-const DELETES = 4
-
-/** A batch that is not done by then is left to be redelivered: below the visibility timeout of 30 s. */
+/** The time limit of a batch, from its arrival. Below the visibility timeout of 30 s, after which SQS redelivers it. */
 const BATCH_LIMIT_MILLIS = 20_000
 
-/** What a worker that was told to stop may still spend on what it has: two calls that nobody answers. */
-const STOP_LIMIT_MILLIS = 5_000
+/** How long a worker that was told to stop may spend on what it has received: two calls that are not answered. */
+const STOP_LIMIT = "5 seconds"
 
-/** Between a failed receive and the next: doubling from 200 ms, at most 5 s, jittered. */
-const receiveBackoff = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")]).pipe(
-  Schedule.jittered,
-)
-
-/** Between a failed refresh and the next, while batches are held: 8 tries within about 6 s. */
+/** Between a failed refresh and the next one, while batches wait for it: 8 tries within about 6 s, with jitter. */
 const refreshBackoff = Schedule.exponential("50 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 7 }))
 
-/** How often a worker that could not show a board looks whether it can again. */
-const UNSTUCK_EVERY = "1 second"
-
-/** Messages of one receive, and when they came, in milliseconds since 1970. */
-interface Batch {
-  readonly messages: ReadonlyArray<ReceivedMessage>
-  readonly at: number
-}
-
 /**
- * The worker: polls the queue, shows the top 10 after every batch of increments, deletes what was shown. Batches that
- * come while a board is on its way share the next one. A failure leaves them to be redelivered.
+ * The worker: six steps, repeated until it is told to stop. Batches that arrive while a board is under way share the
+ * next one. If a step fails, the messages stay on the queue and SQS delivers them again: at-least-once.
  */
 export const Worker = Layer.effectDiscard(
   Effect.gen(function* () {
     const sqs = yield* Sqs
-    const refresher = yield* Refresher
-    const mailbox = yield* Queue.bounded<Batch>(MAILBOX)
+    const { refresh } = yield* Refresher
+    // 1. Long-poll the queue for batches of 10 messages.
+    const poller = yield* makePoller({ receive: sqs.receive, showBoard: refresh })
 
-    let stuck = false
-    const refresh = refresher.refresh.pipe(
-      Effect.onExit((exit) =>
-        Effect.sync(() => {
-          stuck = Exit.isFailure(exit)
-        }),
-      ),
-    )
-
-    const forget = (messages: ReadonlyArray<ReceivedMessage>) =>
-      Effect.forEach(
-        Arr.chunksOf(messages, SQS_BATCH_SIZE),
-        (some) =>
-          sqs.delete(some.map(({ receipt }) => receipt)).pipe(
-            Effect.flatMap((failed) => (failed.length === 0 ? Effect.void : logWillRedeliver(failed.length))),
-            Effect.catch((error) => logWillRedeliver(some.length, error)),
-          ),
-        { concurrency: DELETES, discard: true },
-      )
-
-    const show = Effect.fn("Worker.show")(function* (batches: ReadonlyArray<Batch>) {
+    const handle = Effect.fn("Worker.show")(function* (batches: ReadonlyArray<Batch>) {
+      // 2. Filter the messages by their type.
       const { increments, others } = yield* partitionByType(batches.flatMap(({ messages }) => messages))
       if (increments.length > 0) {
         yield* linkTo(increments)
-        yield* Effect.retry(refresh, refreshBackoff)
+        // 3. Select the top 10 from PostgreSQL, 4. write it to its Redis key with a TTL of 1 minute, 5. publish it.
+        yield* refresh.pipe(
+          Effect.onExit((exit) => poller.setBlocked(Exit.isFailure(exit))),
+          Effect.retry(refreshBackoff),
+        )
         yield* measureHop("worker-redis", ...batches.map(({ at }) => at))
       }
-      yield* forget([...increments, ...others])
+      // 6. Delete the messages.
+      yield* deleteMessages(sqs, [...increments, ...others])
     })
 
-    let stoppedAt = Number.POSITIVE_INFINITY
-    const stopping = yield* Latch.make(false)
-    const outOfTime = (batches: ReadonlyArray<Batch>) => {
-      const after = (since: number, millis: number) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.sleep(Math.max(0, since + millis - now)))
-      const oldest = Math.min(...batches.map(({ at }) => at))
-      return Effect.raceFirst(
-        after(oldest, BATCH_LIMIT_MILLIS),
-        Effect.andThen(
-          stopping.await,
-          Effect.suspend(() => after(stoppedAt, STOP_LIMIT_MILLIS)),
-        ),
-      ).pipe(Effect.andThen(Effect.fail(new Cause.TimeoutError("There was no time left"))))
-    }
-
-    const handle = (batches: ReadonlyArray<Batch>) =>
-      Effect.raceFirst(show(batches), outOfTime(batches)).pipe(
-        Effect.catch((error) =>
-          Effect.logWarning("Messages were not handled and will be redelivered", error).pipe(
-            Effect.annotateLogs({ messages: batches.flatMap(({ messages }) => messages).length }),
-          ),
-        ),
-      )
-
-    // Last of all what is still waiting is shown: it was received, so nobody else gets it for a while.
-    yield* Effect.addFinalizer(() =>
-      Effect.flatMap(Queue.clear(mailbox), (left) => (left.length === 0 ? Effect.void : handle(left))),
-    )
-    const handler = Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(Queue.takeBetween(mailbox, 1, MAILBOX)), handle),
-    )
-    yield* Effect.forkScoped(Effect.forever(survivingDefects("A batch")(handler)))
-
-    // While no board can be shown nothing is received: every receive counts towards the dead-letter queue.
-    const unstuck = Effect.suspend(() =>
-      stuck ? Effect.retry(refresh, Schedule.spaced(UNSTUCK_EVERY)) : Effect.void,
-    )
-
-    const busy = yield* Latch.make(false)
-    const receive = sqs.receive.pipe(
-      Effect.tapError((error) => Effect.logWarning("The queue could not be read", error)),
-      Effect.retry(receiveBackoff),
-      Effect.tap((messages) => (messages.length === SQS_BATCH_SIZE ? busy.open : busy.close)),
-    )
-
-    const take = Effect.fnUntraced(function* (messages: ReadonlyArray<ReceivedMessage>) {
-      if (messages.length === 0) return
-      yield* measureArrival(messages)
-      yield* Queue.offer(mailbox, { messages, at: yield* Clock.currentTimeMillis })
-    })
-
-    // Only the wait for messages can be interrupted: what was received is handled.
-    const poll = (waitForTurn: Effect.Effect<void>) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(restore(waitForTurn.pipe(Effect.andThen(unstuck), Effect.andThen(receive))), take),
-      )
-    const poller = (waitForTurn: Effect.Effect<void>) =>
-      Stream.fromEffectSchedule(survivingDefects("A poll")(poll(waitForTurn)), Schedule.forever)
-
-    yield* Stream.mergeAll(
-      Array.from({ length: POLLERS }, (_, n) => poller(n === 0 ? Effect.void : Effect.asVoid(busy.await))),
-      { concurrency: POLLERS },
-    ).pipe(Stream.runDrain, Effect.forkScoped)
-
-    // Added last, so run first: from now on time is short.
-    yield* Effect.addFinalizer(() =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        stoppedAt = now
-        return stopping.open
-      }),
+    yield* Effect.acquireRelease(
+      poller.batches.pipe(
+        Stream.runForEachArray((batches) => survivingDefects("A batch")(inTime(batches, handle(batches)))),
+        Effect.forkDetach,
+      ),
+      (running) => stop(poller, running),
     )
   }),
 )
 
-const logWillRedeliver = (messages: number, error?: SqsFailure) =>
-  Effect.logWarning("Messages could not be deleted and will come again", error).pipe(
-    Effect.annotateLogs({ messages }),
+/** Gives up at the time limit of the oldest batch. Never fails: messages that are not deleted are redelivered. */
+const inTime = <E>(batches: ReadonlyArray<Batch>, handled: Effect.Effect<void, E>) =>
+  Effect.gen(function* () {
+    const deadline = Math.min(...batches.map(({ at }) => at)) + BATCH_LIMIT_MILLIS
+    const left = Math.max(0, deadline - (yield* Clock.currentTimeMillis))
+    yield* Effect.timeout(handled, left)
+  }).pipe(
+    Effect.catch((error) =>
+      Effect.logWarning("Messages were not handled and will be redelivered", error).pipe(
+        Effect.annotateLogs({ messages: batches.flatMap(({ messages }) => messages).length }),
+      ),
+    ),
   )
+
+/** Receives nothing more, waits until what was received is handled, and interrupts the worker at the time limit. */
+const stop = Effect.fnUntraced(function* (poller: Poller, running: Fiber.Fiber<void>) {
+  yield* poller.stop
+  const ended = yield* Effect.timeoutOption(Fiber.await(running), STOP_LIMIT)
+  if (Option.isSome(ended)) return
+  yield* Effect.logWarning("The worker stops before all messages are handled; the others will be redelivered")
+  yield* Fiber.interrupt(running)
+})

@@ -3,17 +3,18 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
-import { providerAway, Unauthorized } from "../../domain/Errors.ts"
+import { providerUnavailable, Unauthorized } from "../../domain/Errors.ts"
 import { Authorization, CurrentPlayer } from "../../domain/ScoreboardApi.ts"
 import { Cognito } from "../../services/Cognito/Cognito.ts"
 import { clientAddressOf, Limits } from "./Limits.ts"
+import { logAndFailWith } from "./PublicFailure.ts"
 
 const rejected = Metric.counter("tokens_rejected_total", {
   description: "Requests whose access token was missing or refused.",
   incremental: true,
 })
 
-/** Lets a request through as the player its verified access token names. */
+/** Verifies the access token of a request and runs its handler as the player that the token names. */
 export const AuthorizationLayer = Layer.effect(
   Authorization,
   Effect.gen(function* () {
@@ -27,16 +28,12 @@ export const AuthorizationLayer = Layer.effect(
     return Authorization.of({
       bearer: (app, { credential }) => {
         const accessToken = Redacted.value(credential)
-        // The middleware also runs without a Bearer header, with an empty credential.
+        // Without a Bearer header the middleware runs, too, with an empty credential.
         if (accessToken === "") return reject
         return cognito.verify(accessToken).pipe(
           Effect.catchTags({
             TokenRejected: () => reject,
-            CognitoFailure: (error) =>
-              Effect.andThen(
-                Effect.logError("An access token could not be checked", error),
-                Effect.fail(providerAway),
-              ),
+            CognitoFailure: logAndFailWith("An access token could not be checked", providerUnavailable),
           }),
           Effect.flatMap((claims) => Effect.provideService(app, CurrentPlayer, { ...claims, accessToken })),
         )

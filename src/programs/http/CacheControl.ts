@@ -2,14 +2,16 @@ import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
-/** Fresh for a second, then usable for five more while a cache asks again: many readers are one behind a CDN. */
+/**
+ * Fresh for a second, then stale-while-revalidate for five more: a CDN asks once for all its readers.
+ */
 export const SHARED_BRIEFLY = "public, max-age=1, stale-while-revalidate=5"
 
-/** Sets `Cache-Control` on the answer of the request that runs it. */
+/** Sets `Cache-Control` on the answer of the current request. */
 export const cacheControl = (value: string) =>
   HttpEffect.appendPreResponseHandler((_request, response) =>
     Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", value)),
   )
 
-/** No cache keeps the answer: it holds tokens, or what one player alone may see. */
+/** No cache may store the answer: it contains tokens, or data of one player. */
 export const noStore = cacheControl("no-store")

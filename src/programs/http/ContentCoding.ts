@@ -1,14 +1,14 @@
-/** The codings that the page's files are kept in, best first; named as in HTTP, and so are their folders. */
+/** The codings of the page's files, best first. Their names are those of HTTP and of the folders in the build. */
 export const CODINGS = ["br", "gzip"] as const
 export type Coding = (typeof CODINGS)[number]
 
-/** A member of an `Accept-Encoding` in lower case: RFC 9110, 12.4.2 and 12.5.3. Without a weight it is 1. */
+/** A member of an `Accept-Encoding` in lower case: RFC 9110, 12.4.2 and 12.5.3. The default weight is 1. */
 const MEMBER = /^([^\s;]+)(?:\s*;\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?$/
 
 /**
- * The coding that an `Accept-Encoding` likes best; among equals it is ours that decides. `undefined`, the file as it
- * is: nothing was asked for, nothing of ours is accepted, or `identity` is liked better. A member that makes no
- * sense is passed over.
+ * The coding that an `Accept-Encoding` prefers; among equal weights, the first of `CODINGS`. `undefined` = send the file
+ * uncompressed: there is no such header, it accepts none of our codings, or it prefers `identity`. Malformed members are
+ * ignored.
  */
 export const preferredCoding = (acceptEncoding: string | undefined): Coding | undefined => {
   if (acceptEncoding === undefined) return undefined

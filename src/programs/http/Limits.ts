@@ -10,15 +10,13 @@ import { TooManyRequests } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Score.ts"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { monotonicMicros } from "../../foundation/MonotonicTime.ts"
+import { outageLog } from "../../foundation/OutageLog.ts"
 import { CLIENT_ADDRESS } from "../../services/Listener/ListenerClient.ts"
-import { type Bucket, Redis, type RedisFailure, type Taken } from "../../services/Redis/Redis.ts"
+import { type Bucket, Redis, type Taken } from "../../services/Redis/Redis.ts"
 import { makeBuckets } from "../../services/Redis/RedisBucket.ts"
 
-/** Buckets in this process, while Redis is away and for what is counted here only: some 2 MB. */
+/** Buckets of this process, used while Redis is unavailable and for limits that are counted only here: some 2 MB. */
 const LOCAL_BUCKETS = 10_000
-
-/** How long Redis is left alone after it failed: one caller in that time waits for it, not all. */
-const LEFT_ALONE_MICROS = 1_000_000
 
 const SECOND_MICROS = 1_000_000
 
@@ -27,7 +25,7 @@ type Kind = (typeof KINDS)[number]
 
 const limited = labelledCounter({
   name: "requests_limited_total",
-  description: "Requests refused with 429, by the limit they met.",
+  description: "Requests refused with 429, by the limit they exceeded.",
   label: "limit",
   values: KINDS,
 })
@@ -35,34 +33,34 @@ const limited = labelledCounter({
 const Limit = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))
 const Burst = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 }))
 
-/** A limit: `burst` at once, one more every `refillMicros`. */
+/** A limit: `burst` requests at once, one more every `refillMicros`. */
 interface Policy {
   readonly kind: Kind
   readonly burst: number
   readonly refillMicros: number
 }
 
-/** None for 0: not limited. */
+/** The policy of a configured limit; undefined for 0, which means not limited. */
 const policyOf = (kind: Kind, limit: number, windowSeconds: number, burst = limit): Policy | undefined =>
   limit === 0 ? undefined : { kind, burst, refillMicros: Math.round((windowSeconds * SECOND_MICROS) / limit) }
 
-/** The address by which the sender of a request is counted. */
+/** The client address under which a request is counted. */
 export const clientAddressOf = (request: HttpServerRequest.HttpServerRequest): string =>
   request.headers[CLIENT_ADDRESS] ?? ""
 
 type Limited = Effect.Effect<void, TooManyRequests, HttpServerRequest.HttpServerRequest>
 
-/** How often anyone may try. What is refused here has done nothing and counts nowhere. */
+/** How often a client may try. A refused request has no side effects and consumes no tokens. */
 export class Limits extends Context.Service<
   Limits,
   {
-    /** Before an increment: one per player, whatever process they come to. */
+    /** Call before an increment. Counts per player, over all processes. */
     increment(userId: UserId): Limited
-    /** Before a login: per account, however its e-mail is capitalised, and per address. */
+    /** Call before a login. Counts per address and per account, whatever the capitals in its e-mail. */
     login(email: string, address: string): Limited
-    /** Before a refresh: per address, together with its logins. */
+    /** Call before a refresh. Counts per address, together with its logins. */
     refresh(address: string): Limited
-    /** After a request was refused for want of a valid token: per address, counted in this process only. */
+    /** Call after a request was refused because it had no valid token. Counts per address, in this process only. */
     unauthorized(address: string): Limited
   }
 >()("scoreboard/programs/Limits") {
@@ -80,7 +78,7 @@ export class Limits extends Context.Service<
   )
 }
 
-/** The fields of draft-ietf-httpapi-ratelimit-headers-10: what is allowed in which time, and what is left of it. */
+/** The fields of draft-ietf-httpapi-ratelimit-headers-10: the quota, its time window and what is left of it. */
 const headersOf = ({ kind, burst, refillMicros }: Policy, { remaining, waitMillis }: Taken) => ({
   "ratelimit-policy": `"${kind}";q=${burst};w=${Math.max(1, Math.round((burst * refillMicros) / SECOND_MICROS))}`,
   ratelimit: `"${kind}";r=${remaining};t=${Math.ceil(waitMillis / 1000)}`,
@@ -97,29 +95,12 @@ const make = Effect.gen(function* () {
   const takeLocally = makeBuckets(LOCAL_BUCKETS)
   const locally = (bucket: Bucket) => Effect.map(monotonicMicros, (now) => takeLocally(bucket, now))
 
-  let askAgainAt = -Infinity
-  let away = false
-  const failed = Effect.fnUntraced(function* (bucket: Bucket, failure: RedisFailure) {
-    askAgainAt = (yield* monotonicMicros) + LEFT_ALONE_MICROS
-    if (!away) yield* Effect.logWarning("Limits are counted by this process alone", failure)
-    away = true
-    return yield* locally(bucket)
+  const logged = outageLog({
+    begins: "Limits are counted by this process alone",
+    ends: "Limits are counted by all processes together again",
   })
-  const askAgain = Effect.fnUntraced(function* (bucket: Bucket) {
-    if ((yield* monotonicMicros) < askAgainAt) return yield* locally(bucket)
-    const taken = yield* redis.take(bucket)
-    if (away) yield* Effect.logInfo("Limits are counted together again")
-    away = false
-    return taken
-  })
-  /**
-   * Counted by all processes together; while Redis is away by this one, which then allows its own share. Without a
-   * generator where all is well: every increment comes this way.
-   */
-  const together = (bucket: Bucket) =>
-    Effect.suspend(() =>
-      Effect.catch(away ? askAgain(bucket) : redis.take(bucket), (failure) => failed(bucket, failure)),
-    )
+  /** Counts over all processes. While Redis is unavailable this process counts alone and allows the whole limit itself. */
+  const together = (bucket: Bucket) => Effect.catch(logged(redis.take(bucket)), () => locally(bucket))
 
   const refuse = Effect.fnUntraced(function* (policy: Policy, taken: Taken) {
     yield* limited.add(policy.kind)
@@ -144,7 +125,7 @@ const make = Effect.gen(function* () {
 
   return Limits.of({
     increment: (userId) => limit(increments, userId, together),
-    // The address first: an account is not locked by somebody whose address is used up.
+    // The address first: a client whose address has no tokens left cannot use up the tokens of an account.
     login: (email, address) =>
       Effect.andThen(limit(addresses, address, together), limit(accounts, email.toLowerCase(), together)),
     refresh: (address) => limit(addresses, address, together),

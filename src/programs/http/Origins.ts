@@ -5,36 +5,39 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { Asked, Round } from "../../services/Listener/ListenerRounds.ts"
+import type { Round, RoundRequest } from "../../services/Listener/ListenerRounds.ts"
 
 /** How long a browser remembers what it may send from another origin. */
 const PREFLIGHT_SECONDS = 600
 
-/** What a page of another origin may read, besides what any may. */
+/** Headers that a page of another origin may read, besides the ones that browsers always show. */
 const EXPOSED_HEADERS = ["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"]
 
 const originOf = (text: string): string | undefined =>
   Result.getOrUndefined(Result.try(() => new URL(text).origin))
 
-/** As a browser sends it: scheme, host and, unless it is the usual one, port. */
+/** As a browser sends it: scheme, host and, unless it is the default one, port. */
 const Origin = Schema.Trim.check(
   Schema.makeFilter((text) => text !== "null" && originOf(text) === text, {
     expected: "an origin such as https://board.example.com",
   }),
 )
 
-/** Whose pages may use the API from a browser. */
+/** The origins whose pages may call the API from a browser. */
 export const originsConfig = {
   origins: Config.Array(Origin, "CORS_ORIGINS").pipe(Config.withDefault([])),
 }
 
 type App<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 
-/** The rules for pages of other origins; there are no cookies, so nothing is ever sent on a user's behalf unasked. */
+/**
+ * The rules for pages of other origins. The API has no cookies, so a browser never sends a user's credentials unless the
+ * page itself adds them.
+ */
 export const makeOrigins = Effect.map(Config.all(originsConfig), ({ origins }) => {
   const allowed = new Set(origins)
 
-  /** CORS for the allowed origins; without any, an application is left as it is. */
+  /** Adds CORS for the allowed origins; when there are none, the application stays unchanged. */
   const share = <E, R>(app: App<E, R>): App<E, R | HttpServerRequest.HttpServerRequest> =>
     allowed.size === 0
       ? app
@@ -52,28 +55,28 @@ export const makeOrigins = Effect.map(Config.all(originsConfig), ({ origins }) =
           maxAge: PREFLIGHT_SECONDS,
         })(app)
 
-  /** What `share` adds to an answer. */
-  const permission = (origin: Asked["headers"][string]) => ({
+  /** The headers that `share` adds to an answer. */
+  const permission = (origin: RoundRequest["headers"][string]) => ({
     ...(typeof origin === "string" && allowed.has(origin) ? { "access-control-allow-origin": origin } : {}),
     vary: "Origin",
     "access-control-expose-headers": EXPOSED_HEADERS.join(","),
   })
 
-  /** The same for answers that are made in rounds. */
+  /** What `share` does, for answers that are made in rounds. */
   const shareRound =
     (round: Round): Round =>
-    (asked) =>
+    (requests) =>
       allowed.size === 0
-        ? round(asked)
+        ? round(requests)
         : Effect.map(
-            round(asked),
-            (answer) => (one) =>
-              HttpServerResponse.setHeaders(answer(one), permission(one.headers["origin"])),
+            round(requests),
+            (answer) => (request) =>
+              HttpServerResponse.setHeaders(answer(request), permission(request.headers["origin"])),
           )
 
   /**
-   * Whether a WebSocket may be opened: CORS does not cover it, so the server has to ask. What sends no Origin is no
-   * browser, and nobody's page.
+   * Whether a WebSocket may be opened. CORS does not cover WebSockets, so the server checks the `Origin` header itself.
+   * A client that sends no `Origin` is not a browser and is let in.
    */
   const admits = (origin: string | undefined, host: string | undefined): boolean => {
     if (origin === undefined || allowed.has(origin)) return true

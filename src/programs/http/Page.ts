@@ -7,10 +7,10 @@ import * as HttpStaticServer from "effect/http/HttpStaticServer"
 import * as FileSystem from "effect/FileSystem"
 import { type Coding, CODINGS, preferredCoding } from "./ContentCoding.ts"
 
-/** Where `npm run web:build` puts the page, from the folder the process is started in. */
+/** Where `npm run web:build` puts the page, relative to the folder in which the process starts. */
 const ROOT = "dist/web"
 
-/** The page talks to its own origin only; nothing inline runs. */
+/** The page may talk to its own origin only, and no inline script runs. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'self'",
   "img-src 'self' data:",
@@ -25,9 +25,9 @@ const HEADERS = {
 }
 
 /**
- * The files of the page, in the coding that the client likes best: the build has made them, each under its own name
- * in a folder per coding, so that type, length, tag and HEAD are those of any file. What the build has left as it
- * is, is sent as it is; so is a part of a file (`Range`).
+ * Serves the page's files in the coding that the client prefers. The build compresses each file ahead of time, under
+ * the same name in one folder per coding, so type, length, ETag and HEAD work as for any file. A file without a
+ * compressed copy, and a part of a file (`Range`), is sent uncompressed.
  */
 const serveFiles = Effect.fnUntraced(function* (cacheControl: string) {
   const files = yield* FileSystem.FileSystem
@@ -57,7 +57,10 @@ const serveFiles = Effect.fnUntraced(function* (cacheControl: string) {
   )
 })
 
-/** The built page: names under `/assets` carry a hash of their content and are kept for a year, the rest is asked for. */
+/** The paths of the page, besides its files under `/assets/`. */
+export const PAGE_PATHS = ["/", "/favicon.svg"] as const
+
+/** The built page. File names under `/assets` carry a hash of their content, so browsers cache them for a year. */
 export const Page = HttpRouter.use((router) =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
@@ -66,8 +69,7 @@ export const Page = HttpRouter.use((router) =>
       return
     }
     const page = yield* serveFiles("no-cache")
-    yield* router.add("GET", "/", page)
-    yield* router.add("GET", "/favicon.svg", page)
+    for (const path of PAGE_PATHS) yield* router.add("GET", path, page)
     yield* router.add("GET", "/assets/*", yield* serveFiles("public, max-age=31536000, immutable"))
   }),
 )

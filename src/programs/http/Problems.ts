@@ -7,7 +7,7 @@ import * as ProblemDetails from "effect/http/ProblemDetails"
 import type { Unavailable } from "../../domain/Errors.ts"
 import { pathOf } from "../../services/Listener/ListenerGuards.ts"
 
-/** Titles of the statuses that the HTTP machinery itself answers with. */
+/** Titles for the statuses of answers that Effect's HTTP modules make themselves. */
 const TITLES: Readonly<Record<number, string>> = {
   400: "Bad Request",
   404: "Not Found",
@@ -23,7 +23,7 @@ const TITLES: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 }
 
-/** A problem document that says no more than its status. */
+/** A problem document with a status and its title, and nothing else. */
 export const bareProblem = (status: number, headers: Record<string, string> = {}) =>
   HttpServerResponse.setHeaders(
     ProblemDetails.toResponse({
@@ -34,28 +34,29 @@ export const bareProblem = (status: number, headers: Record<string, string> = {}
     headers,
   )
 
-/** The answer to an error outside the contract's machinery: its problem document, and its `Retry-After`. */
+/** An error as an answer, for routes outside the HTTP contract: the problem document, and `Retry-After`. */
 export const problemResponse = (error: Unavailable): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
   Effect.map(
     HttpServerRespondable.toResponse(error),
     HttpServerResponse.setHeader("retry-after", String(error.retryAfterSeconds)),
   )
 
-/** Whether an error says something of its own: the HTTP machinery's bare answers are empty or plain text. */
-const hasMeaning = (response: HttpServerResponse.HttpServerResponse) => {
+/** Whether an error answer has a document of its own: those that Effect's HTTP modules make are empty or plain text. */
+const hasDocument = (response: HttpServerResponse.HttpServerResponse) => {
   const contentType = response.headers["content-type"]
   return contentType?.startsWith(ProblemDetails.contentType) === true || contentType === "application/json"
 }
 
-/** Which methods each path has: for `Allow` and for the labels of the metrics. */
+/** The methods of each path: for the `Allow` header and the labels of the metrics. */
 export type Paths = ReadonlyMap<string, ReadonlyArray<string>>
 
+/** Makes an error without a document a problem document; 405 with `Allow` when only the method is wrong. */
 const repair = (
   request: HttpServerRequest.HttpServerRequest,
   response: HttpServerResponse.HttpServerResponse,
   paths: Paths,
 ) => {
-  if (response.status < 400 || hasMeaning(response)) return response
+  if (response.status < 400 || hasDocument(response)) return response
   const allowed = response.status === 404 ? paths.get(pathOf(request.url)) : undefined
   return allowed === undefined || allowed.includes(request.method)
     ? bareProblem(response.status)
@@ -63,9 +64,9 @@ const repair = (
 }
 
 /**
- * The outermost layer of an application: names the request in every log line of its handling, turns a defect
- * into a 500 that says nothing (its cause goes to the log), answers 405 with `Allow` where only the method is
- * wrong, and makes every bare error a problem document.
+ * The outermost layer of an application. It adds the request id to every log line of a request, turns a defect into a 500
+ * without details (the cause goes to the log), answers 405 with `Allow` when only the method is wrong, and makes every
+ * error without a document a problem document.
  */
 export const withProblems = <E, R>(
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,

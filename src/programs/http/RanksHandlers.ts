@@ -1,20 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { maskEmail } from "../../domain/EmailMask.ts"
-import { databaseAway, Unauthorized, type Unavailable } from "../../domain/Errors.ts"
+import { databaseUnavailable, Unauthorized } from "../../domain/Errors.ts"
 import { RANK_PAGE, type RankedScore } from "../../domain/Ranks.ts"
 import { CurrentPlayer, HandledApi } from "../../domain/ScoreboardApi.ts"
-import { Sql, type SqlFailure } from "../../services/Sql/Sql.ts"
+import { Sql } from "../../services/Sql/Sql.ts"
 import { Board } from "../board/Board.ts"
 import { cacheControl, noStore, SHARED_BRIEFLY } from "./CacheControl.ts"
-
-const orUnavailable =
-  (message: string) =>
-  <A>(read: Effect.Effect<A, SqlFailure>): Effect.Effect<A, Unavailable> =>
-    read.pipe(
-      Effect.tapError((error) => Effect.logError(message, error)),
-      Effect.mapError(() => databaseAway),
-    )
+import { logAndFailWith } from "./PublicFailure.ts"
 
 /** `GET /scores/me` and `GET /scores/page` */
 export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers) =>
@@ -24,23 +17,22 @@ export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers
     const shown = (scores: ReadonlyArray<RankedScore>) =>
       boardEmail === "masked" ? scores.map((score) => ({ ...score, email: maskEmail(score.email) })) : scores
 
-    const me = handlers.handle("me", () =>
-      Effect.gen(function* () {
-        yield* noStore
-        const caller = yield* CurrentPlayer
-        const { revoked, ...standing } = yield* sql
-          .standing({ userId: caller.userId, tokenId: caller.tokenId ?? "" })
-          .pipe(orUnavailable("A standing could not be read"))
-        if (revoked) return yield* new Unauthorized()
-        return { ...standing, above: shown(standing.above), below: shown(standing.below) }
-      }),
-    )
+    const me = Effect.fnUntraced(function* () {
+      yield* noStore
+      const caller = yield* CurrentPlayer
+      const { revoked, ...standing } = yield* Effect.catch(
+        sql.standing({ userId: caller.userId, tokenId: caller.tokenId }),
+        logAndFailWith("A standing could not be read", databaseUnavailable),
+      )
+      if (revoked) return yield* new Unauthorized()
+      return { ...standing, above: shown(standing.above), below: shown(standing.below) }
+    })
 
-    return me.handle("page", ({ query }) =>
+    return handlers.handle("me", me).handle("page", ({ query }) =>
       sql.page({ after: query.after, limit: query.limit ?? RANK_PAGE }).pipe(
-        orUnavailable("A page of the board could not be read"),
-        Effect.map((read) => ({ ...read, scores: shown(read.scores) })),
-        // An error is not for a cache.
+        Effect.catch(logAndFailWith("A page of the board could not be read", databaseUnavailable)),
+        Effect.map((page) => ({ ...page, scores: shown(page.scores) })),
+        // Only a page may be cached, not an error.
         Effect.tap(() => cacheControl(SHARED_BRIEFLY)),
       ),
     )

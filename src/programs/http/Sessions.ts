@@ -2,32 +2,51 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import {
-  databaseAway,
+  databaseUnavailable,
+  InvalidCredentials,
   InvalidRefreshToken,
-  providerAway,
+  providerUnavailable,
   TooManyRequests,
   Unauthorized,
+  type Unavailable,
 } from "../../domain/Errors.ts"
 import type { Caller } from "../../domain/ScoreboardApi.ts"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
-import { Cognito } from "../../services/Cognito/Cognito.ts"
+import {
+  Cognito,
+  type CognitoFailure,
+  type LoginRejected,
+  type LoginThrottled,
+  type Profile,
+  type TokenRejected,
+} from "../../services/Cognito/Cognito.ts"
 import { Sql } from "../../services/Sql/Sql.ts"
+import { logAndFailWith } from "./PublicFailure.ts"
 
-/** What a client waits when the identity provider throttles and does not say for how long. */
-export const THROTTLED_SECONDS = 30
+/** How long a client waits when the identity provider throttles: Cognito names no time. */
+const THROTTLED_SECONDS = 30
 
 /**
- * How long a sign-in that was ended is remembered: an access token refreshed from it a moment earlier holds a day at
- * the most, by the limits of Cognito.
+ * How long a revoked sign-in is remembered. An access token that was refreshed from it just before the logout is valid
+ * for a day at most: the upper limit of Cognito.
  */
 const REMEMBERED_SECONDS = 24 * 3600
 
-const refreshes = labelledCounter({
-  name: "token_refreshes_total",
-  description: "Access tokens asked for with a refresh token, by outcome.",
-  label: "outcome",
-  values: ["ok", "rejected", "throttled", "unavailable"],
-})
+const OUTCOMES = ["ok", "rejected", "throttled", "unavailable"] as const
+const outcomes = {
+  login: labelledCounter({
+    name: "logins_total",
+    description: "Logins, by outcome.",
+    label: "outcome",
+    values: OUTCOMES,
+  }),
+  refresh: labelledCounter({
+    name: "token_refreshes_total",
+    description: "Access tokens asked for with a refresh token, by outcome.",
+    label: "outcome",
+    values: OUTCOMES,
+  }),
+}
 const logouts = labelledCounter({
   name: "logouts_total",
   description: "Logouts, by outcome.",
@@ -35,66 +54,95 @@ const logouts = labelledCounter({
   values: ["ok", "unavailable"],
 })
 
-/** The life of a sign-in after the login. */
-export const makeSessions = Effect.gen(function* () {
-  const cognito = yield* Cognito
-  const sql = yield* Sql
+type ProviderError = LoginRejected | TokenRejected | LoginThrottled | CognitoFailure
 
-  const refresh = (refreshToken: string) => {
-    return cognito.refresh(Redacted.make(refreshToken)).pipe(
-      Effect.tap(refreshes.add("ok")),
-      Effect.map((renewal) => ({
-        accessToken: renewal.accessToken,
-        ...(renewal.refreshToken === undefined ? {} : { refreshToken: renewal.refreshToken }),
-      })),
+/** Counts a call to the identity provider by its outcome, and turns the provider's errors into public ones. */
+const asPublic =
+  <Rejected>(operation: keyof typeof outcomes, rejected: Rejected) =>
+  <A>(call: Effect.Effect<A, ProviderError>): Effect.Effect<A, Rejected | TooManyRequests | Unavailable> => {
+    const counter = outcomes[operation]
+    const reject = Effect.andThen(counter.add("rejected"), Effect.fail(rejected))
+    return call.pipe(
+      Effect.tap(counter.add("ok")),
       Effect.catchTags({
-        TokenRejected: () =>
-          Effect.andThen(refreshes.add("rejected"), Effect.fail(new InvalidRefreshToken())),
+        LoginRejected: ({ reason }) =>
+          Effect.andThen(Effect.logInfo("A login was refused", { reason }), reject),
+        TokenRejected: () => reject,
         LoginThrottled: () =>
           Effect.andThen(
-            refreshes.add("throttled"),
+            counter.add("throttled"),
             Effect.fail(new TooManyRequests({ retryAfterSeconds: THROTTLED_SECONDS })),
           ),
         CognitoFailure: (error) =>
-          Effect.logError("The identity provider did not answer a refresh", error).pipe(
-            Effect.andThen(refreshes.add("unavailable")),
-            Effect.andThen(Effect.fail(providerAway)),
+          Effect.andThen(
+            counter.add("unavailable"),
+            logAndFailWith(
+              `A ${operation} could not be completed at the identity provider`,
+              providerUnavailable,
+            )(error),
           ),
       }),
     )
   }
 
+/** A sign-in from login to logout. */
+export const makeSessions = Effect.gen(function* () {
+  const cognito = yield* Cognito
+  const sql = yield* Sql
+
+  // A player who cannot be stored now is stored with the first increment.
+  const remember = ({ userId, email }: Profile) =>
+    Effect.catch(sql.register(userId, email), (error) =>
+      Effect.logWarning("A player could not be stored at login", error),
+    )
+
+  const login = (email: string, password: string) =>
+    cognito.login(email, Redacted.make(password)).pipe(
+      Effect.tap(({ profile }) => remember(profile)),
+      Effect.map(({ accessToken, refreshToken }) => ({ accessToken, refreshToken })),
+      asPublic("login", new InvalidCredentials()),
+    )
+
+  const refresh = (refreshToken: string) =>
+    cognito.refresh(Redacted.make(refreshToken)).pipe(
+      Effect.map((renewal) => ({
+        accessToken: renewal.accessToken,
+        ...(renewal.refreshToken === undefined ? {} : { refreshToken: renewal.refreshToken }),
+      })),
+      asPublic("refresh", new InvalidRefreshToken()),
+    )
+
   const revokeAccess = Effect.fnUntraced(function* (caller: Caller, tokenId: string) {
     const nowSeconds = Math.ceil((yield* Clock.currentTimeMillis) / 1000)
     const expiresAtSeconds = Math.max(caller.expiresAtSeconds, nowSeconds + REMEMBERED_SECONDS)
-    yield* Effect.catch(sql.revoke({ tokenId, expiresAtSeconds }), (error) =>
-      Effect.andThen(Effect.logError("A logout could not be stored", error), Effect.fail(databaseAway)),
+    yield* Effect.catch(
+      sql.revoke({ tokenId, expiresAtSeconds }),
+      logAndFailWith("A logout could not be stored", databaseUnavailable),
     )
   })
 
   const revokeRefresh = (refreshToken: string) =>
-    Effect.catch(cognito.revoke(Redacted.make(refreshToken)), (error) =>
-      Effect.andThen(
-        Effect.logError("A refresh token could not be revoked", error),
-        Effect.fail(providerAway),
-      ),
+    Effect.catch(
+      cognito.revoke(Redacted.make(refreshToken)),
+      logAndFailWith("A refresh token could not be revoked", providerUnavailable),
     )
 
   /**
-   * Both are tried, whatever becomes of the other one, so that a failure leaves as little as possible alive. Asked
-   * again with the same access token it does the rest: this route alone does not ask whether the token was revoked.
+   * Revokes the access token and the refresh token. Both are tried even when one fails, so that as little as possible
+   * stays valid. Idempotent: a repeat with the same access token does what is left, because this route alone does not
+   * ask whether the access token was revoked.
    */
   const logout = Effect.fnUntraced(function* (caller: Caller, refreshToken: string) {
-    // Without an id it cannot be refused later on. Cognito's tokens all have one.
+    // A token without an id cannot be revoked. Every token of Cognito has one.
     if (caller.tokenId === undefined) return yield* new Unauthorized()
-    const outcomes = yield* Effect.all(
+    const results = yield* Effect.all(
       [Effect.result(revokeAccess(caller, caller.tokenId)), Effect.result(revokeRefresh(refreshToken))],
       { concurrency: 2 },
     )
-    const failed = outcomes.find((outcome) => outcome._tag === "Failure")
+    const failed = results.find((result) => result._tag === "Failure")
     yield* logouts.add(failed === undefined ? "ok" : "unavailable")
     if (failed !== undefined) return yield* Effect.fail(failed.failure)
   })
 
-  return { refresh, logout }
+  return { login, refresh, logout }
 })

@@ -2,34 +2,37 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-/** A dependency does not answer a check within this time: it is away. */
+/** A dependency that does not answer a check within this time is unavailable. */
 const CHECK_LIMIT = "1 second"
 
-/** What a dependency's being away means for this process. */
+/** A check of one dependency. */
 export interface Check {
   readonly name: string
-  /** Succeeds when the dependency answers. */
+  /** Succeeds when the dependency answers; may take any time. */
   readonly run: Effect.Effect<void, unknown>
 }
 
 export interface Report {
-  /** Whether this process should get work: false while it drains, and when it can do none. */
+  /** Readiness: whether this process should get work. False while it drains, and when it cannot do any work. */
   readonly ready: boolean
   readonly status: "ready" | "degraded" | "unavailable" | "draining"
+  /** By name; `away` = unavailable. */
   readonly dependencies: Readonly<Record<string, "up" | "away">>
 }
 
-/** Whether this process can do its work. */
+/** The readiness of this process. */
 export class Health extends Context.Service<
   Health,
   {
-    /** Asks every dependency, all at once. */
+    /** Checks all dependencies at the same time; takes a second at most. */
     readonly report: Effect.Effect<Report>
-    /** From now on not ready, whatever the dependencies say: the process is leaving. */
+    /** From now on the process is not ready, whatever the checks say: it is shutting down. Idempotent. */
     readonly drain: Effect.Effect<void>
   }
 >()("scoreboard/programs/Health") {
-  /** `canWork` decides from the names that are up; a process that can work without all of them is degraded. */
+  /**
+   * `canWork` decides from the dependencies that are up. A process that can work although some are not is degraded.
+   */
   static readonly layerWith = <R>(
     checks: Effect.Effect<ReadonlyArray<Check>, never, R>,
     canWork: (isUp: (name: string) => boolean) => boolean,

@@ -5,7 +5,7 @@ import { Sql } from "../../services/Sql/Sql.ts"
 import { Sqs } from "../../services/Sqs/Sqs.ts"
 import { Health } from "./Health.ts"
 
-/** An API process serves boards as long as it has one of its two sources; without the rest it is degraded. */
+/** An API process is ready while it can read boards, from PostgreSQL or Redis. Without the others it is degraded. */
 export const ApiHealth = Health.layerWith(
   Effect.gen(function* () {
     const sql = yield* Sql
@@ -22,7 +22,7 @@ export const ApiHealth = Health.layerWith(
   (isUp) => isUp("postgresql") || isUp("redis"),
 )
 
-/** A worker needs all three: it takes from one, reads the other and writes the third. */
+/** A worker needs all three: it receives from SQS, reads PostgreSQL and writes to Redis. */
 export const WorkerHealth = Health.layerWith(
   Effect.gen(function* () {
     const sql = yield* Sql

@@ -3,10 +3,10 @@ import * as Headers from "effect/http/Headers"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as Tracer from "effect/Tracer"
 
-/** Requests that one board is linked to: enough to find an example, few beside the hundreds that it may show. */
+/** The most requests to which one board is linked: enough to find an example, and few beside the hundreds it may show. */
 const MAX_LINKS = 10
 
-/** The span of whoever asks, as it travels: one that is sampled, in a process that collects spans. */
+/** The span of the caller, if it is sampled and this process collects spans; otherwise undefined. */
 export const collectedSpan: Effect.Effect<Tracer.Span | undefined> = Effect.withFiber((fiber) => {
   const { span } = fiber.cache
   const isCollected =
@@ -14,13 +14,13 @@ export const collectedSpan: Effect.Effect<Tracer.Span | undefined> = Effect.with
   return Effect.succeed(isCollected ? span : undefined)
 })
 
-/** A span by its W3C name. */
+/** The W3C `traceparent` of a span, as a message attribute. */
 export const traceContext = (span: Tracer.Span): { readonly traceparent?: string } => {
   const { traceparent } = HttpTraceContext.toHeaders(span)
   return traceparent === undefined ? {} : { traceparent }
 }
 
-/** Links the span of whoever calls to the first spans that messages name; what is no W3C name is ignored. */
+/** Links the span of the caller to the spans that the first messages name. A malformed `traceparent` is ignored. */
 export const linkTo = (
   messages: ReadonlyArray<{ readonly attributes: Readonly<Record<string, string>> }>,
 ): Effect.Effect<void> =>

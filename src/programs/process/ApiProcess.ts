@@ -12,8 +12,9 @@ import { Outbox } from "../increment/Outbox.ts"
 import { ScoresSocket, scoresSocketConfig } from "../board/ScoresSocket.ts"
 
 /**
- * The API, on the services it is given: from the port down. Stopped from the top: the port drains while everything
- * below it still works, health and metrics are there until it has, the dependencies' clients close last.
+ * The API, on the services it is given. The layers start from the bottom and stop from the top: the port drains while
+ * everything below it still works, health and metrics are served until it has, and the clients of the dependencies close
+ * last.
  */
 export const ApiProcess = (defaultHost: string) =>
   ApiServer.layer(defaultHost).pipe(
@@ -24,7 +25,7 @@ export const ApiProcess = (defaultHost: string) =>
     Layer.provide(Board.layer),
   )
 
-/** The settings of the API, besides those of the dependencies it is given. */
+/** The settings of the API, besides those of its dependencies. */
 export const apiSettings = (defaultHost: string) => [
   apiConfig(defaultHost),
   managementConfig(defaultHost),

@@ -3,13 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { ApiServer } from "../http/ApiServer.ts"
 
-/** The accounts that a trial comes with. Never made where real users are. */
+/** The accounts of a local trial. They never exist beside real users. */
 export const DEMO_USERS = ["ada", "grace", "linus"].map((name) => ({
   email: `${name}@example.com`,
   password: "scoreboard",
 }))
 
-/** Tells whoever started a trial where the board is and who can sign in. */
+/** Prints the address of the board and the accounts that can sign in. */
 export const Greeting = Layer.effectDiscard(
   Effect.gen(function* () {
     const { host, port } = yield* ApiServer
@@ -22,7 +22,7 @@ export const Greeting = Layer.effectDiscard(
         `  Sign in as    ${DEMO_USERS.map(({ email }) => email).join(", ")}`,
         `  Password      ${[...new Set(DEMO_USERS.map(({ password }) => password))].join(", ")}`,
         "",
-        "  Ctrl-C stops it; scores are kept in .data",
+        "  Ctrl-C stops it; scores are stored in .data",
         "",
       ].join("\n"),
     )

@@ -51,13 +51,13 @@ const Routes = Layer.mergeAll(
   ),
 )
 
-/** Where the management port is: absent = there is none, 0 = a free one. */
+/** Where the management port listens. `MANAGEMENT_PORT` absent = no such port, 0 = any free one. */
 export const managementConfig = (defaultHost: string) => ({
   host: Config.String("HOST").pipe(Config.withDefault(defaultHost)),
   port: Config.option(Config.schema(ListenPort, "MANAGEMENT_PORT")),
 })
 
-/** The port for operators, apart from the public one: health and metrics. None when `MANAGEMENT_PORT` is unset. */
+/** A port for operators beside the public one: health and metrics. There is none when `MANAGEMENT_PORT` is not set. */
 export const Management = (defaultHost: string) =>
   Layer.effectDiscard(
     Effect.gen(function* () {

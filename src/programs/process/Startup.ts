@@ -6,6 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 import { ListenFailure } from "../../services/Listener/ListenerPort.ts"
 import { SqlFailure } from "../../services/Sql/Sql.ts"
 
@@ -14,21 +16,30 @@ class ConfigurationInvalid extends Data.TaggedError("ConfigurationInvalid")<{
   readonly problems: ReadonlyArray<string>
 }> {}
 
-/** The settings of one part of a process, by a name that only the part knows. */
+/** The settings of one part of a process, under names that only the part uses. */
 export type Settings = Readonly<Record<string, Config.Config<unknown>>>
 
-/** How a setting's error names its variable: the only place of a variable's name that an error has. */
-const AT_VARIABLE = /^SchemaError\((.*) at \["([A-Z0-9_]+)"\]\)$/s
+const formatIssue = SchemaIssue.makeFormatterDefault()
+
+const inOneLine = (text: string) => text.replaceAll(/\s*\n\s*/g, " ")
+
+/** The variable that an error is about, and the problem with it. Without a path the source itself could not be read. */
+const problemOf = ({ cause }: Config.ConfigError) => {
+  if (!Schema.isSchemaError(cause) || cause.issue._tag !== "Pointer") return undefined
+  const { path, issue } = cause.issue
+  const [name] = path
+  return typeof name === "string" ? { name, problem: formatIssue(issue) } : undefined
+}
 
 /** What is wrong with one variable, in one line. */
 const describe = Effect.fnUntraced(function* (error: Config.ConfigError) {
-  const [, problem, name] = AT_VARIABLE.exec(error.message) ?? []
-  if (name === undefined || problem === undefined) return error.message.replaceAll(/\s*\n\s*/g, " ")
-  const set = yield* Effect.isSuccess(Config.String(name))
-  return set ? `${name} is not valid (${problem.replaceAll(/\s*\n\s*/g, " ")})` : `${name} is not set`
+  const found = problemOf(error)
+  if (found === undefined) return inOneLine(error.message)
+  const isSet = yield* Effect.isSuccess(Config.String(found.name))
+  return isSet ? `${found.name} is not valid (${inOneLine(found.problem)})` : `${found.name} is not set`
 })
 
-/** Reads every setting of the process before anything is opened, so that all mistakes are named at once. */
+/** Reads every setting of the process before it opens anything, so that one line names all mistakes. */
 export const check = Effect.fnUntraced(function* (parts: ReadonlyArray<Settings>) {
   const problems = new Set<string>()
   for (const config of parts.flatMap((settings) => Object.values(settings))) {
@@ -38,7 +49,7 @@ export const check = Effect.fnUntraced(function* (parts: ReadonlyArray<Settings>
   if (problems.size > 0) return yield* new ConfigurationInvalid({ problems: [...problems] })
 })
 
-/** One line for the operator: what to mend, or which dependency is away. */
+/** One line for the operator: which setting to correct, or which dependency is unavailable. */
 export const explain = (error: unknown): string => {
   if (error instanceof ConfigurationInvalid) return `Configuration: ${error.problems.join("; ")}`
   if (error instanceof SqlFailure) return `PostgreSQL (DATABASE_URL) cannot be used: ${rootMessage(error)}`
@@ -56,15 +67,15 @@ const rootMessage = (error: unknown): string => {
 }
 
 /**
- * Runs a process until it is told to stop: settings first, then the log, then the layers. What prevents the start
- * is one line; the process then ends with exit code 1.
+ * Runs a process until it is told to stop: checks the settings, then opens the log, then the layers. A start that fails
+ * writes one line that says why, and the process ends with exit code 1.
  */
 export const launch = <A, E, E2>(options: {
   readonly settings: ReadonlyArray<Settings>
   readonly telemetry: Layer.Layer<never, E2>
   readonly app: Layer.Layer<A, E>
 }): Effect.Effect<never, unknown> =>
-  // How to log is a setting, too: a mistake in one of them is told in plain text.
+  // How to log is a setting too, so a mistake in the settings is written in plain text.
   Effect.tapError(check(options.settings), (error) => Console.error(explain(error))).pipe(
     Effect.andThen(
       Layer.launch(options.app).pipe(
@@ -79,6 +90,6 @@ export const launch = <A, E, E2>(options: {
     ),
   )
 
-/** A process that was told to stop and did ends with 0. */
+/** The exit code is 0 when the process was told to stop, else 1. */
 export const teardown: Runtime.Teardown = (exit, onExit) =>
   onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)

@@ -9,7 +9,7 @@ import { Refresher } from "../board/Refresher.ts"
 import { RevocationSweep } from "../upkeep/RevocationSweep.ts"
 import { Worker } from "../board/Worker.ts"
 
-/** The worker's programs on the services they are given: the queue's reader, the board's tick, the sweeps. */
+/** The worker's programs: read the queue, refresh the board, send what is left in the outbox, and the upkeep. */
 export const WorkerPrograms = Layer.mergeAll(
   Worker,
   Layer.effectDiscard(Outbox),
@@ -21,5 +21,5 @@ export const WorkerPrograms = Layer.mergeAll(
 export const WorkerProcess = (defaultHost: string) =>
   WorkerPrograms.pipe(Layer.provide(Management(defaultHost)), Layer.provide(WorkerHealth))
 
-/** The settings of the worker, besides those of the dependencies it is given. */
+/** The settings of the worker, without those of the dependencies that its main chooses. */
 export const workerSettings = (defaultHost: string) => [managementConfig(defaultHost), Listener.config]

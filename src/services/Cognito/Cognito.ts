@@ -4,67 +4,67 @@ import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { UserId } from "../../domain/Score.ts"
 
-/** The identity provider refused to work, or did not answer in time. `cause` is for the log only. */
+/** The provider is unavailable, or answered what nobody expects. `cause` says why, for the log only. */
 export class CognitoFailure extends Schema.TaggedError<CognitoFailure>()("CognitoFailure", {
   operation: Schema.Literals(["start", "login", "verify", "profile", "refresh", "revoke", "check"]),
   cause: Schema.Defect(),
 }) {}
 
-/** Unknown user, wrong password, or an account that cannot sign in with a password now. */
+/** The user is unknown, the password is wrong, or the account cannot sign in with a password now. */
 export class LoginRejected extends Schema.TaggedError<LoginRejected>()("LoginRejected", {
-  /** Why, for the log and the metrics: the provider's name of the error or challenge, never an address. */
+  /** Why, for the log and the metrics: the provider's name of the error or challenge, never an e-mail. */
   reason: Schema.String,
 }) {}
 
-/** The provider asks us to slow down. */
+/** The provider asks for fewer calls, or has locked the account for a while. */
 export class LoginThrottled extends Schema.TaggedError<LoginThrottled>()("LoginThrottled", {}) {}
 
-/** The token is not one that this pool and client issued, or is no longer valid. */
+/** The token was not issued by this pool for this client, or it is no longer valid. */
 export class TokenRejected extends Schema.TaggedError<TokenRejected>()("TokenRejected", {
   /** Why, for the log and the metrics: never the token or a part of it. */
   reason: Schema.String,
 }) {}
 
-/** What a verified access token says. */
+/** The claims of a verified access token. */
 export interface AccessTokenClaims {
   /** The token's `sub`. */
   readonly userId: UserId
   /**
-   * What a logout revokes: the sign-in that the token comes from (`origin_jti`, which every access token refreshed
-   * from it carries, too), else the token's own `jti`, if it has one.
+   * What a logout revokes: the sign-in that the token comes from (`origin_jti`, which is the same in every access token
+   * of that sign-in), else the token's own `jti`, else undefined.
    */
   readonly tokenId: string | undefined
-  /** The signed `email` claim, if it has one: Cognito's own access tokens do not. */
+  /** The token's `email`, if it has one: the access tokens of Cognito itself have none. */
   readonly email: string | undefined
-  /** When the token expires, in seconds since 1970. */
+  /** The token's `exp`, in seconds since 1970. */
   readonly expiresAtSeconds: number
 }
 
 /** Who a user is. */
 export interface Profile {
   readonly userId: UserId
-  /** The address; in a pool whose users have none, the user name, since the board has to show something. */
+  /** The e-mail. If the pool stores none, the user name, because the board has to show something. */
   readonly email: string
 }
 
-/** The outcome of a login. `profile` comes from the id token that is issued with the other two. */
+/** The result of a login. `profile` comes from the id token that the provider issues with the other two. */
 export interface Session {
   readonly accessToken: string
   readonly refreshToken: string
   readonly profile: Profile
 }
 
-/** The outcome of a refresh. */
+/** The result of a refresh. */
 export interface Renewal {
   readonly accessToken: string
-  /** The token that takes the place of the one used; undefined = that one stays good. */
+  /** Replaces the refresh token that was used. If undefined, that token remains valid. */
   readonly refreshToken: string | undefined
 }
 
 export class Cognito extends Context.Service<
   Cognito,
   {
-    /** Signs in with USER_PASSWORD_AUTH. Not retried: a repeat counts as another attempt at the provider. */
+    /** Signs in by USER_PASSWORD_AUTH. Not retried, because the provider counts a repeat as another attempt. */
     login(
       email: string,
       password: Redacted.Redacted,
@@ -72,26 +72,26 @@ export class Cognito extends Context.Service<
 
     /**
      * Checks an access token: RS256 by a key of the pool, issuer, `token_use` = access, client, `exp`, `nbf`,
-     * `iat`, non-empty `sub`, no `crit`. Keys that cannot be fetched are a `CognitoFailure`, never a rejection.
-     * A key that the pool takes into use unannounced is known after 10 s at the latest.
+     * `iat`, non-empty `sub`, no `crit`. If the key is unknown and cannot be fetched, the result is a `CognitoFailure`,
+     * never a rejection. A key that the pool begins to use without notice is accepted after 10 s at the latest.
      */
     verify(accessToken: string): Effect.Effect<AccessTokenClaims, TokenRejected | CognitoFailure>
 
     /**
-     * A new access token for a refresh token; a revoked, expired or foreign one is rejected. Not retried: where
-     * tokens rotate, a repeat would use up the new one.
+     * Issues a new access token for a refresh token, and rejects one that is revoked, expired or foreign. Not retried:
+     * where refresh tokens rotate, a repeat would use the old one twice.
      */
     refresh(
       refreshToken: Redacted.Redacted,
     ): Effect.Effect<Renewal, TokenRejected | LoginThrottled | CognitoFailure>
 
-    /** Ends a refresh token. Idempotent; one that does not hold (any more) is ended already. */
+    /** Revokes a refresh token. Idempotent: one that is invalid already is a success. */
     revoke(refreshToken: Redacted.Redacted): Effect.Effect<void, CognitoFailure>
 
-    /** The profile of the token's user. Safe to repeat. */
+    /** The profile of the user of an access token. Idempotent. */
     profile(accessToken: string): Effect.Effect<Profile, TokenRejected | CognitoFailure>
 
-    /** Succeeds when the provider's keys can be had (from memory while they are fresh: a minute). */
+    /** Succeeds if the provider's keys were fetched within the last minute, or can be fetched now. Idempotent. */
     readonly check: Effect.Effect<void, CognitoFailure>
   }
 >()("scoreboard/services/Cognito") {}

@@ -8,7 +8,7 @@ import { CognitoFailure } from "./Cognito.ts"
 /** The signing key within the data folder: PKCS #8 PEM, readable by its owner only. */
 const KEY_FILE = "identity-key.pem"
 
-/** The length that Cognito's own keys have. */
+/** The length of the key in bits, the same as of Cognito's own keys. */
 const MODULUS_BITS = 2048
 
 /** The key of the local identity provider. */
@@ -25,7 +25,10 @@ const readKey = (path: string) =>
     throw error
   })
 
-/** Written beside its place and then linked to it: never half a key, and of two first starts one key wins. */
+/**
+ * Writes the new key to a draft and then links it to its place. So no process reads half a key, and if two processes
+ * start for the first time at once, both use the key that was linked first.
+ */
 const writeNewKey = async (dataDir: string, path: string) => {
   await mkdir(dataDir, { recursive: true })
   const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: MODULUS_BITS })
@@ -66,7 +69,7 @@ const toLocalKey = (privateKey: KeyObject): LocalKey => {
   }
 }
 
-/** The key kept in `dataDir`, made on the first start: tokens stay valid over a restart. */
+/** The key stored in `dataDir`, created on the first start. So tokens remain valid after a restart. */
 export const loadLocalKey = (dataDir: string): Effect.Effect<LocalKey, CognitoFailure> =>
   Effect.tryPromise({
     try: async () => toLocalKey(await loadKey(dataDir)),

@@ -5,22 +5,23 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import { UserId } from "../../domain/Score.ts"
 import { abandonable } from "../../foundation/Abandonable.ts"
 
-/** How long a refresh token holds: Cognito's default. */
+/** How long a refresh token is valid, in days: Cognito's default. */
 const REFRESH_DAYS = 30
 
+/** The random bytes of a refresh token: too many to guess, and 64 letters long. */
 const REFRESH_TOKEN_BYTES = 48
 
-/** Sign-ins that ended by themselves, forgotten with each new one: at most this many, so that nobody waits for it. */
+/** How many expired sign-ins a new one deletes at most, so that no login waits for a long deletion. */
 const FORGOTTEN_AT_ONCE = 100
 
-/** What a refresh token stands for: one sign-in of one user. */
+/** The sign-in of a user that a refresh token belongs to. */
 const LocalSession = Schema.Struct({ id: Schema.String, user_id: UserId })
 const decodeLocalSessions = Schema.decodeUnknownEffect(Schema.Array(LocalSession))
 
-/** The token has 384 random bits, so a plain hash cannot be turned back. */
+/** What is stored of a token. It has 384 random bits, so nobody can guess it from a plain hash. */
 const digestOf = (refreshToken: string): Uint8Array => hash("sha256", refreshToken, "buffer")
 
-/** Makes the table of the sign-ins unless it is there. */
+/** Creates the table of the sign-ins unless it exists. */
 export const createLocalSessions = (sql: SqlClient.SqlClient) =>
   Effect.andThen(
     sql`
@@ -33,7 +34,7 @@ create table if not exists local_sessions (
     sql`create index if not exists local_sessions_expires on local_sessions (expires)`,
   )
 
-/** Begins a sign-in: gives its refresh token, of which only a hash is kept. */
+/** Begins a sign-in and gives its refresh token, of which only a hash is stored. */
 export const openLocalSession = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   session: { readonly id: string; readonly userId: UserId },
@@ -47,7 +48,7 @@ values (${digestOf(refreshToken)}, ${session.id}, ${session.userId}, now() + mak
   return refreshToken
 })
 
-/** The sign-in of a refresh token, unless it is over. */
+/** The sign-in of a refresh token, unless it has ended. */
 export const findLocalSession = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, refreshToken: string) {
   const rows = yield* abandonable(
     sql`select id, user_id from local_sessions where token_hash = ${digestOf(refreshToken)} and expires > now()`,

@@ -6,7 +6,7 @@ import { UserId } from "../../domain/Score.ts"
 import { abandonable } from "../../foundation/Abandonable.ts"
 import { hashPassword } from "./CognitoPasswords.ts"
 
-/** A user of the local identity provider; `id` becomes the `sub` of the tokens. */
+/** A user of the local identity provider; the `sub` of the tokens is `id`. */
 const LocalUser = Schema.Struct({
   id: UserId,
   email: Schema.String,
@@ -16,7 +16,7 @@ const LocalUser = Schema.Struct({
 export type LocalUser = typeof LocalUser.Type
 const decodeLocalUsers = Schema.decodeUnknownEffect(Schema.Array(LocalUser))
 
-/** Makes the table of the local users unless it is there. */
+/** Creates the table of the local users unless it exists. */
 export const createLocalUsers = (sql: SqlClient.SqlClient) => sql`
 create table if not exists local_users (
   id text collate "C" primary key,
@@ -38,13 +38,13 @@ export const selectLocalUser = Effect.fnUntraced(function* (
   return user
 })
 
-/** A user to be made. The password is no secret: it is one of a demonstration or a test. */
+/** A user to create. The password is not secret, because such users exist for demonstrations and tests. */
 export interface SeedUser {
   readonly email: string
   readonly password: string
 }
 
-/** Makes the user with a new id, unless there is one of that e-mail: it keeps its id and password. Idempotent. */
+/** Creates the user with a new id. A user with that e-mail remains as it is, with its password. Idempotent. */
 export const seedUser = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   { email, password }: SeedUser,

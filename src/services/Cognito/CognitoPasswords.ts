@@ -2,22 +2,25 @@ import { randomBytes, scrypt, type ScryptOptions, timingSafeEqual } from "node:c
 import * as Effect from "effect/Effect"
 import type * as Semaphore from "effect/Semaphore"
 
-/** Cost, block size and parallelism that OWASP recommends where memory is to stay at 16 MiB a hash. */
+/** Cost, block size and parallelism: what OWASP recommends for 16 MiB of memory per hash. */
 const SCRYPT: ScryptOptions = { N: 2 ** 14, r: 8, p: 5 }
 
+/** What NIST SP 800-132 asks for: at least 128 random bits. */
 const SALT_BYTES = 16
+
+/** As long as the hash inside scrypt, SHA-256. */
 const HASH_BYTES = 32
 
-/** A password as it is stored: scrypt with a salt of its own. */
+/** What is stored of a password: its scrypt hash, and the salt of that hash alone. */
 export interface PasswordHash {
   readonly salt: Uint8Array
   readonly hash: Uint8Array
 }
 
-/** What a password of an unknown user is compared with. */
+/** What the password of an unknown user is compared with. */
 const NOBODY: PasswordHash = { salt: new Uint8Array(SALT_BYTES), hash: new Uint8Array(HASH_BYTES) }
 
-/** Not to be interrupted: a hash under way goes on, so its permit must not be given back before it ends. */
+/** Uninterruptible: Node cannot stop a hash, so the permit for it must not be released before it ends. */
 const derive = (password: string, salt: Uint8Array) =>
   Effect.uninterruptible(
     Effect.callback<Buffer>((resume) => {
@@ -27,7 +30,7 @@ const derive = (password: string, salt: Uint8Array) =>
     }),
   )
 
-/** Hashes with a new salt, about 0.2 s of one core. */
+/** Hashes a password with a new salt, which takes about 0.2 s of one core. */
 export const hashPassword = (password: string): Effect.Effect<PasswordHash> =>
   Effect.suspend(() => {
     const salt = randomBytes(SALT_BYTES)
@@ -35,8 +38,8 @@ export const hashPassword = (password: string): Effect.Effect<PasswordHash> =>
   })
 
 /**
- * Whether the password is the stored one. Without a stored one it is not, after the same work: the time tells
- * nobody who has an account. Runs within a permit of `hashers`.
+ * Whether the password is the stored one. If none is stored, the answer is no after the same work: the time it takes
+ * does not tell which users exist. Holds a permit of `hashers` while it hashes.
  */
 export const checkPassword = (
   hashers: Semaphore.Semaphore,

@@ -1,14 +1,28 @@
+import type { CognitoIdentityProviderClient } from "@aws-sdk/client-cognito-identity-provider"
 import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import { CognitoFailure } from "./Cognito.ts"
 
-/** One operation in all, fetch of the keys included: the design's three seconds, less what the answer needs. */
+/** The client application of a user pool, and the SDK's client to call the pool with. */
+export interface UserPool {
+  readonly client: CognitoIdentityProviderClient
+  readonly clientId: string
+  /** None for a public client, which has no secret. */
+  readonly clientSecret: Option.Option<Redacted.Redacted>
+}
+
+/**
+ * The time of one operation in all, including a fetch of the keys: less than the three seconds that a caller of the
+ * API waits at most, because the answer has to be written, too.
+ */
 const CALL_LIMIT = "2500 millis"
 
-/** A parser quotes the text it stumbled over, and there are tokens in it. */
+/** Replaces a parser's error: it quotes the text it failed on, which may contain tokens. */
 const withoutText = (cause: unknown) =>
   cause instanceof SyntaxError ? new Error("The answer of the identity provider is not JSON") : cause
 
-/** One call; an interruption aborts it. */
+/** Makes one call to the pool; an interruption aborts it. `refused` says what an error means. */
 export const call = <A, E>(
   refused: (cause: unknown) => E,
   send: (options: { readonly abortSignal: AbortSignal }) => Promise<A>,
@@ -18,11 +32,11 @@ export const call = <A, E>(
     catch: (cause) => refused(withoutText(cause)),
   })
 
-/** The provider did something that its interface does not promise. */
+/** A failure because the provider did something that its interface does not promise. */
 export const unexpected = (operation: CognitoFailure["operation"], problem: string) =>
   new CognitoFailure({ operation, cause: new Error(problem) })
 
-/** The whole operation within the time limit. */
+/** Ends the whole operation after `CALL_LIMIT`. */
 export const limited =
   (operation: CognitoFailure["operation"]) =>
   <A, E>(self: Effect.Effect<A, E>) =>

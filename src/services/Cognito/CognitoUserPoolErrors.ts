@@ -1,33 +1,34 @@
 import { CognitoIdentityProviderServiceException } from "@aws-sdk/client-cognito-identity-provider"
 import { CognitoFailure, LoginRejected, LoginThrottled, TokenRejected } from "./Cognito.ts"
 
-/** What Cognito, or its emulator, answers when it is the user who may not: one and the same 401 for all of them. */
+/** How Cognito, or an emulator, refuses this user. The API answers all of them with the same 401. */
 const USER_MAY_NOT = new Set([
   "InvalidPasswordException",
   "NotAuthorizedException",
   "PasswordResetRequiredException",
-  // A trigger of the pool's owner said no.
+  // A trigger that the pool's owner wrote refused the user.
   "UserLambdaValidationException",
   "UserNotConfirmedException",
   "UserNotFoundException",
 ])
 
+/** How Cognito asks for fewer calls. */
 const SLOW_DOWN = new Set([
   "LimitExceededException",
   "TooManyFailedAttemptsException",
   "TooManyRequestsException",
 ])
 
-/** Cognito locks an account out for a while under the name of a wrong password. */
+/** The message of a temporary lockout, which Cognito reports under the name of a wrong password. */
 const LOCKED_OUT = /attempts exceeded/i
 
-/** A missing or wrong `COGNITO_CLIENT_SECRET` comes under the name of a wrong password, too. */
+/** The message of a missing or wrong `COGNITO_CLIENT_SECRET`, reported under the name of a wrong password, too. */
 const WRONG_SECRET = /secret/i
 
-/** The value of a field that the user typed breaks the API's pattern or length; other fields are ours. */
+/** The message about a field that the user typed and whose pattern or length is wrong; all other fields are ours. */
 const MALFORMED_INPUT = /at '(?:user_?name|user_?alias|password)' failed to satisfy constraint/i
 
-/** Every other outcome, a wrong client or flow among them, is the fault of the configuration or of the provider. */
+/** What an error of a login means. Every unlisted error, such as a wrong client or flow, is a failure, not a refusal. */
 export const refusedLogin = (cause: unknown): LoginRejected | LoginThrottled | CognitoFailure => {
   const failure = new CognitoFailure({ operation: "login", cause })
   if (!(cause instanceof CognitoIdentityProviderServiceException)) return failure
@@ -40,13 +41,13 @@ export const refusedLogin = (cause: unknown): LoginRejected | LoginThrottled | C
   return USER_MAY_NOT.has(name) ? new LoginRejected({ reason: name }) : failure
 }
 
-/** The user is gone, or the token was revoked at the provider; anything else says nothing about the token. */
+/** Rejects the token if its user is gone or the provider revoked it; any other error tells nothing about the token. */
 export const refusedProfile = (cause: unknown): TokenRejected | CognitoFailure =>
   cause instanceof CognitoIdentityProviderServiceException && USER_MAY_NOT.has(cause.name)
     ? new TokenRejected({ reason: cause.name })
     : new CognitoFailure({ operation: "profile", cause })
 
-/** As `refusedLogin`; a token that rotation replaced is a refusal, too. */
+/** As `refusedLogin`; a refresh token that rotation has replaced is rejected, too. */
 export const refusedRefresh = (cause: unknown): TokenRejected | LoginThrottled | CognitoFailure => {
   if (cause instanceof CognitoIdentityProviderServiceException && cause.name === "RefreshTokenReuseException")
     return new TokenRejected({ reason: cause.name })
@@ -55,14 +56,14 @@ export const refusedRefresh = (cause: unknown): TokenRejected | LoginThrottled |
   return refused._tag === "CognitoFailure" ? new CognitoFailure({ operation: "refresh", cause }) : refused
 }
 
-/** Cognito, or its emulator, says that this is no refresh token of this client (any more). */
+/** How Cognito, or an emulator, says that this is no valid refresh token of this client. */
 const NO_SUCH_TOKEN = new Set([
   "NotAuthorizedException",
   "UnsupportedTokenTypeException",
   "UserNotFoundException",
 ])
 
-/** A token that does not hold needs no end: RFC 7009 answers it like one that was revoked. */
+/** Whether the token was invalid already. RFC 7009 answers such a token like one that was revoked. */
 export const isNothingToRevoke = (cause: unknown): boolean =>
   cause instanceof CognitoIdentityProviderServiceException &&
   NO_SUCH_TOKEN.has(cause.name) &&

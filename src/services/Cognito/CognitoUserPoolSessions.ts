@@ -1,6 +1,5 @@
 import {
   type AuthenticationResultType,
-  type CognitoIdentityProviderClient,
   GetTokensFromRefreshTokenCommand,
   InitiateAuthCommand,
   RevokeTokenCommand,
@@ -9,26 +8,26 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { type Cognito, CognitoFailure, TokenRejected } from "./Cognito.ts"
-import { call, limited, unexpected } from "./CognitoUserPoolCalls.ts"
+import { call, limited, unexpected, type UserPool } from "./CognitoUserPoolCalls.ts"
 import { isNothingToRevoke, refusedRefresh } from "./CognitoUserPoolErrors.ts"
 
-/** The constraint of Cognito's API; its refresh tokens have some 1.8 KiB. Anything else need not be sent. */
+/** The constraint of Cognito's API, whose refresh tokens have some 1.8 KiB. Any other text need not be sent. */
 const REFRESH_TOKEN = /^[A-Za-z0-9._=-]{1,8192}$/
 
 interface Answer {
   readonly AuthenticationResult?: AuthenticationResultType | undefined
 }
 
-/** What becomes of a refresh token: new access tokens, and its end. Nothing is sent twice. */
-export const makeAwsSessions = (
-  client: CognitoIdentityProviderClient,
-  clientId: string,
-  clientSecret: Option.Option<Redacted.Redacted>,
-): Pick<Cognito["Service"], "refresh" | "revoke"> => {
+/** Exchanging a refresh token for an access token, and revoking it. Nothing is sent twice. */
+export const makeSessions = ({
+  client,
+  clientId,
+  clientSecret,
+}: UserPool): Pick<Cognito["Service"], "refresh" | "revoke"> => {
   const secret = Option.isSome(clientSecret) ? { ClientSecret: Redacted.value(clientSecret.value) } : {}
 
-  // The secret hash of a refresh is made with the user's `sub`, which an opaque token does not tell. The call that
-  // takes the secret itself needs no name, but emulators do not have it: it is for clients with a secret only.
+  // With a secret, InitiateAuth needs a hash of the user's `sub`, which an opaque token does not tell; the newer
+  // operation takes the secret itself. Emulators do not have that one, so only clients with a secret use it.
   const ask = (refreshToken: string) =>
     call(refusedRefresh, (options): Promise<Answer> => {
       if (Option.isSome(clientSecret)) {

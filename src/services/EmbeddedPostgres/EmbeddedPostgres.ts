@@ -10,27 +10,27 @@ export { EmbeddedPostgresFailure } from "./EmbeddedPostgresFailure.ts"
 
 /** Where and how to run the server. */
 export interface EmbeddedPostgresOptions {
-  /** Made if it is missing. One process at a time may use it. */
+  /** Created if it is missing. Only one process at a time may use it. */
   readonly dataDir: string
-  /** Default: a free one, another with every start. */
+  /** Default: a free port, a different one with every start. */
   readonly port?: number
-  /** PostgreSQL settings by name, over those of `EmbeddedPostgresServer.ts`. */
+  /** PostgreSQL settings by name. They override those of `EmbeddedPostgresServer.ts`. */
   readonly settings?: Readonly<Record<string, string>>
 }
 
-/** A PostgreSQL server that belongs to this process: installed by npm, started and stopped with its scope. */
+/** A PostgreSQL server that belongs to this process: npm installs it, and its scope starts and stops it. */
 export class EmbeddedPostgres extends Context.Service<
   EmbeddedPostgres,
   {
-    /** The connection string of the database, password included. Only this machine can connect. */
+    /** The connection string of the database, with the password. Only this machine can connect. */
     readonly url: Redacted.Redacted
   }
 >()("scoreboard/services/EmbeddedPostgres") {
   /**
-   * Makes the cluster on the first start, takes over from a process that was killed, and gives the server once
-   * it takes connections. Fails with one line that names the directory when another process uses it, when
-   * another major version made it, or when PostgreSQL cannot run here. The end of the scope stops the server
-   * (fast shutdown, then harder) and waits for that.
+   * Creates the cluster on the first start, stops a server that a killed process left running, and returns when the
+   * server accepts connections. Fails with one line that names the directory when another process uses it, when another
+   * major version created it, or when PostgreSQL cannot run here. Closing the scope stops the server (fast shutdown
+   * first, then by force) and waits until it has ended.
    */
   static readonly start = Effect.fn("EmbeddedPostgres.start")(function* (options: EmbeddedPostgresOptions) {
     const settings = options.settings ?? {}
@@ -45,7 +45,7 @@ export class EmbeddedPostgres extends Context.Service<
     return EmbeddedPostgres.of({ url: Redacted.make(url) })
   })
 
-  /** The server as a layer: it lives as long as whatever is built on it. */
+  /** The server as a layer. It stops after everything that is built on it. */
   static readonly layer = (options: EmbeddedPostgresOptions) =>
     Layer.effect(EmbeddedPostgres, EmbeddedPostgres.start(options))
 }

@@ -20,19 +20,19 @@ import { hasCode, run } from "./EmbeddedPostgresProcess.ts"
 import { EmbeddedPostgresFailure } from "./EmbeddedPostgresFailure.ts"
 import type { PostgresPrograms } from "./EmbeddedPostgresPrograms.ts"
 
-/** The role that owns everything in the cluster. */
+/** The role that owns every object in the cluster. */
 export const POSTGRES_USER = "scoreboard"
 
-/** The database that is made with the cluster. */
+/** The database that is created with the cluster. */
 export const POSTGRES_DATABASE = "scoreboard"
 
-/** initdb takes half a second on an idle machine; this is for a slow disk. */
+/** initdb takes half a second on an idle machine; the limit is for a slow disk. */
 const INITIALISE_TIME_LIMIT = "60 seconds"
 
-/** Stands between the cluster's name and six random characters while the cluster is made. */
+/** While a cluster is created, its folder has this suffix and six random characters. */
 const UNFINISHED = ".new-"
 
-/** What lies in a data directory. `cluster` is PostgreSQL's own folder (PGDATA); it is whole or absent. */
+/** The paths in a data directory. `cluster` is PostgreSQL's own folder (PGDATA); it is complete or absent. */
 export interface DataDirectory {
   readonly path: string
   readonly cluster: string
@@ -40,7 +40,7 @@ export interface DataDirectory {
   readonly log: string
 }
 
-/** A file operation whose failure names the directory. */
+/** Runs a file operation; its failure names the directory. */
 export const onFiles = <A>(path: string, operation: () => Promise<A>) =>
   Effect.tryPromise({
     try: operation,
@@ -52,16 +52,16 @@ export const onFiles = <A>(path: string, operation: () => Promise<A>) =>
   })
 
 /**
- * Makes the directory if need be and keeps every other process (and other part of this one) out of it until
- * the scope closes. The lock is SQLite's, on an empty file: the kernel drops it with the process, however that
- * ends, so there is no stale lock.
+ * Creates the directory if it is missing, and locks it against every other process (and other parts of this one) until
+ * the scope closes. SQLite holds the lock, on an empty file. The kernel releases it when the process ends, however that
+ * happens, so there is no stale lock.
  */
 export const own = Effect.fnUntraced(function* (path: string) {
   const real = yield* onFiles(path, async () => {
     await mkdir(path, { recursive: true })
     const [user, owner] = [process.getuid?.(), (await stat(path)).uid]
     if (user !== 0 && user !== owner) throw new Error(`it belongs to another user (id ${owner})`)
-    // Root's server runs as another user, who must pass through to `cluster`, and see nothing else.
+    // The server of root runs as another user, who must be able to enter `cluster` and read nothing else.
     await chmod(path, user === 0 ? 0o711 : 0o700)
     await writeFile(join(path, "lock"), "", { flag: "a", mode: 0o600 })
     return realpath(path)
@@ -101,9 +101,9 @@ export const own = Effect.fnUntraced(function* (path: string) {
 const isBusy = (cause: unknown) => cause instanceof Error && "errcode" in cause && cause.errcode === 5
 
 /**
- * Makes the cluster and its database if there is none, and gives the password of `POSTGRES_USER`. A cluster is
- * made beside its place and renamed into it when it is complete, so an interrupted start leaves nothing that a
- * later one would trip over. `sync: false` skips waiting for the disk.
+ * Creates the cluster and its database if there is none, and gives the password of `POSTGRES_USER`. A cluster is created
+ * in another folder and renamed when it is complete, so an interrupted start never leaves a broken one. `sync: false`
+ * does not wait for the disk.
  */
 export const ensureCluster = Effect.fnUntraced(function* (
   directory: DataDirectory,
@@ -132,7 +132,7 @@ const createCluster = Effect.fnUntraced(function* (
   yield* Effect.logInfo(`Creating the database in ${path}`)
   const unfinished = yield* onFiles(path, async () => {
     await removeUnfinished(directory)
-    // A new name each time: an initdb that outlived its killed parent may still write into its own.
+    // A new name each time: an initdb whose parent was killed may still write into its own folder.
     const folder = await mkdtemp(`${directory.cluster}${UNFINISHED}`)
     const password = randomBytes(24).toString("hex")
     await mkdir(join(folder, "data"), { mode: 0o700 })
@@ -184,12 +184,12 @@ const removeUnfinished = async ({ cluster }: DataDirectory) => {
   )
 }
 
-/** Gives a folder and all in it to the user the server runs as, unless it is theirs already. */
+/** Gives a folder and its content to the user that the server runs as, unless that user owns it already. */
 const giveTo = async (owner: PostgresPrograms["owner"], folder: string) => {
   if (owner === undefined || (await stat(folder)).uid === owner.uid) return
   const names = await readdir(folder, { recursive: true })
   await Promise.all(names.map((name) => lchown(join(folder, name), owner.uid, owner.gid)))
-  // The folder itself last: an interruption before that makes the next start do it all again.
+  // The folder itself comes last: after an interruption the next start does everything again.
   await lchown(folder, owner.uid, owner.gid)
 }
 

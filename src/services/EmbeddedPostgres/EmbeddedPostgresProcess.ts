@@ -10,24 +10,24 @@ export interface Command {
   readonly user?: { readonly uid: number; readonly gid: number } | undefined
 }
 
-/** A started process. */
+/** A running process. */
 export interface Child {
   readonly pid: number
   readonly process: ChildProcess
-  /** Succeeds when the process has ended and its output is closed. Safe to run any number of times. */
+  /** Succeeds when the process has ended and its output is closed. May run any number of times. */
   readonly ended: Effect.Effect<void>
 }
 
 /**
- * The whole environment of what is started here. Nothing is inherited: PGDATA, PGOPTIONS and the like would
- * change what the programs do, and the language decides what they say.
+ * The whole environment of the programs. They inherit nothing: PGDATA, PGOPTIONS and others would change what they do,
+ * and the locale would change their messages.
  */
 const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", LC_ALL: "C", TZ: "UTC" }
 
-/** At most this much of a program's output is kept, in characters: its last lines say why it failed. */
+/** How many characters of a program's output are stored: its last lines say why it failed. */
 const OUTPUT_LIMIT = 8_192
 
-/** Starts a program in its own process group, where a terminal's Ctrl-C does not reach it. */
+/** Starts a program in a process group of its own, so that Ctrl-C in a terminal does not reach it. */
 export const start = (command: Command, stdio: StdioOptions): Effect.Effect<Child, EmbeddedPostgresFailure> =>
   Effect.callback((resume) => {
     const child = spawn(command.program, command.args, {
@@ -57,11 +57,11 @@ export const start = (command: Command, stdio: StdioOptions): Effect.Effect<Chil
     })
   })
 
-/** Whether an error of Node's carries this code, such as ENOENT. */
+/** Whether an error of Node has this code, such as ENOENT. */
 export const hasCode = (cause: unknown, code: string) =>
   cause instanceof Error && "code" in cause && cause.code === code
 
-/** Sends a signal; a process, or process group (negative), that is no more is no error. */
+/** Sends a signal to a process, or to a process group (negative). One that has ended already is not an error. */
 export const signal = (pid: number, name: NodeJS.Signals): Effect.Effect<void, EmbeddedPostgresFailure> =>
   Effect.try({
     try: () => {
@@ -76,7 +76,7 @@ export const signal = (pid: number, name: NodeJS.Signals): Effect.Effect<void, E
     ),
   )
 
-/** Runs a program to its end and gives what it wrote to stdout; an interruption kills it and all it started. */
+/** Runs a program to its end and gives its standard output. An interruption kills it and every process it started. */
 export const run = (command: Command, timeLimit: Duration.Input, input = "") =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -89,7 +89,7 @@ export const run = (command: Command, timeLimit: Duration.Input, input = "") =>
       let errors = ""
       child.process.stdout?.on("data", (chunk) => (output = `${output}${chunk}`.slice(-OUTPUT_LIMIT)))
       child.process.stderr?.on("data", (chunk) => (errors = `${errors}${chunk}`.slice(-OUTPUT_LIMIT)))
-      // A program that ends without reading its input: its exit code says what there is to say.
+      // A program may end without reading its input. Its exit code tells whether that is a failure.
       child.process.stdin?.on("error", () => {})
       child.process.stdin?.end(input)
       yield* child.ended
@@ -109,7 +109,7 @@ export const run = (command: Command, timeLimit: Duration.Input, input = "") =>
     }),
   )
 
-/** The line of a program's messages that says why it failed: the last error, else the last line, if any. */
+/** The line of a program's messages that says why it failed: the last error, or else the last line, if any. */
 export const reasonIn = (messages: string): string | undefined => {
   const lines = messages
     .split("\n")
@@ -118,14 +118,14 @@ export const reasonIn = (messages: string): string | undefined => {
   return lines.findLast((line) => /\b(error|FATAL|PANIC):/i.test(line)) ?? lines.at(-1)
 }
 
-/** How PostgreSQL is asked to stop, and how long each way gets: fast (SIGINT), immediate (SIGQUIT), by force. */
+/** The signals that stop PostgreSQL, and how long each of them gets: fast (SIGINT), immediate (SIGQUIT), by force. */
 const STOP_STEPS = [
   ["SIGINT", "5 seconds"],
   ["SIGQUIT", "2 seconds"],
   ["SIGKILL", "2 seconds"],
 ] as const
 
-/** Stops a PostgreSQL server and waits for its end, at most 9 seconds: harder with every step. */
+/** Stops a PostgreSQL server and waits until it has ended, at most 9 seconds. Each step is harder than the one before. */
 export const stopServer = (pid: number, ended: Effect.Effect<void>) =>
   Effect.firstSuccessOf(
     STOP_STEPS.map(([name, patience]) =>

@@ -11,27 +11,27 @@ interface Owner {
   readonly gid: number
 }
 
-/** A way to run a program as a user that PostgreSQL accepts: it refuses root. */
+/** How to run a program as a user that PostgreSQL accepts; it refuses root. */
 interface Launcher {
-  /** What stands before the program on its command line. */
+  /** The words before the program on the command line. */
   readonly prefix: ReadonlyArray<string>
   readonly user?: Owner
-  /** Who must own the cluster's files; undefined: whoever runs this process. */
+  /** The user who must own the cluster's files; undefined = the user of this process. */
   readonly owner: Owner | undefined
 }
 
 /** PostgreSQL's programs, and how they run on this machine. */
 export interface PostgresPrograms {
   readonly majorVersion: string
-  /** Who must own the cluster's files; undefined: whoever runs this process. */
+  /** The user who must own the cluster's files; undefined = the user of this process. */
   readonly owner: Owner | undefined
   command(program: "initdb" | "postgres", args: ReadonlyArray<string>): Command
 }
 
-/** For a program that only prints its version: a cold disk is slow, but not slower. */
+/** The limit for a program that only prints its version, on a cold disk. */
 const PROBE_TIME_LIMIT = "20 seconds"
 
-/** Any id but 0 will do: the mapping only decides what geteuid() says, files are still reached as root. */
+/** Any id but 0 works: the mapping only changes the result of geteuid(). Files are still accessed as root. */
 const USER_NAMESPACE: Launcher = {
   prefix: ["unshare", "--user", "--map-user=1000", "--map-group=1000"],
   owner: { uid: 0, gid: 0 },
@@ -50,7 +50,7 @@ const locate = Effect.suspend(() => {
   })
 })
 
-/** The users of /etc/passwd that services without privileges run as, best first. */
+/** The users in /etc/passwd for services without privileges, best first. */
 const unprivilegedUsers = Effect.tryPromise(() => readFile("/etc/passwd", "utf8")).pipe(
   Effect.orElseSucceed(() => ""),
   Effect.map((text) => {
@@ -68,7 +68,7 @@ const launch = (launcher: Launcher, program: string, args: ReadonlyArray<string>
   return { program: first, args: rest, user: launcher.user }
 }
 
-/** For root: the first way to run the program inside the directory. Each is tried, none is assumed. */
+/** For root: the first launcher that can run the program inside the directory. Every candidate is tried. */
 const findLauncher = Effect.fnUntraced(function* (program: string, dataDir: string) {
   const users = yield* unprivilegedUsers
   const candidates: ReadonlyArray<Launcher> = [
@@ -92,9 +92,9 @@ const findLauncher = Effect.fnUntraced(function* (program: string, dataDir: stri
 })
 
 /**
- * Finds PostgreSQL's programs and a user who may run them, enter `dataDir` and is not root: this process's own
- * user, or, for root, an unprivileged user of the system, or else root in a user namespace that calls it
- * something else (a clone under /root can be entered by nobody else).
+ * Finds PostgreSQL's programs and a user other than root who may run them and enter `dataDir`. That is the user of this
+ * process; for root it is an unprivileged user of the system, or else root under another id in a user namespace (no
+ * other user can enter a clone under /root).
  */
 export const find = Effect.fnUntraced(function* (dataDir: string) {
   const folder = yield* locate

@@ -13,15 +13,15 @@ import { EmbeddedPostgresFailure } from "./EmbeddedPostgresFailure.ts"
 import { type DataDirectory, onFiles } from "./EmbeddedPostgresDirectory.ts"
 import type { PostgresPrograms } from "./EmbeddedPostgresPrograms.ts"
 
-/** From the start of the process to the first connection. A start after a crash replays its log first. */
+/** From the start of the process to the first connection. After a crash PostgreSQL replays its log first. */
 const START_TIME_LIMIT = "60 seconds"
 
-/** How often the status file is read while the server starts or ends. */
+/** How often the status file is read while the server starts or stops. */
 const POLL_INTERVAL = "20 millis"
 
 /**
- * Enough for a board on one machine, in little memory. Statements that fail are not logged: their text holds
- * addresses, and whoever sent them has the error.
+ * Enough for a board on one machine, with little memory. Failed statements are not logged: their text contains e-mail
+ * addresses, and the client that sent them gets the error.
  */
 const DEFAULT_SETTINGS = {
   listen_addresses: "127.0.0.1",
@@ -35,7 +35,7 @@ const DEFAULT_SETTINGS = {
   log_checkpoints: "off",
 }
 
-/** The postmaster.pid of a running server: process id in line 1, status in line 8. */
+/** Reads the postmaster.pid of a running server: the process id is in line 1, the status in line 8. */
 const readStatus = (directory: DataDirectory) =>
   Effect.promise(() => readFile(join(directory.cluster, "postmaster.pid"), "utf8").catch(() => "")).pipe(
     Effect.map((text) => {
@@ -44,7 +44,7 @@ const readStatus = (directory: DataDirectory) =>
     }),
   )
 
-/** The command line of a process; empty when there is no such process, or it has ended and is not reaped yet. */
+/** The command line of a process; empty when there is no such process, or when it is a zombie. */
 const commandLine = (pid: number) =>
   Effect.promise(() =>
     platform() === "linux"
@@ -56,8 +56,8 @@ const commandLine = (pid: number) =>
   )
 
 /**
- * Stops the server that a killed process left behind in a directory that is now ours, and removes a status
- * file whose process id belongs to another program by now: PostgreSQL would take that program for itself.
+ * Stops the server that a killed process left running in a directory that is now ours. Removes a status file whose
+ * process id now belongs to another program: PostgreSQL would mistake that program for itself.
  */
 export const stopLeftover = Effect.fnUntraced(function* (directory: DataDirectory) {
   const { pid } = yield* readStatus(directory)
@@ -72,7 +72,7 @@ export const stopLeftover = Effect.fnUntraced(function* (directory: DataDirector
   }
 })
 
-/** A port of the loopback address that is free now. */
+/** A port of the loopback address that is free at the moment. */
 const freePort = Effect.callback<number, EmbeddedPostgresFailure>((resume) => {
   const server = createServer()
   server.once("error", (cause) =>
@@ -85,7 +85,7 @@ const freePort = Effect.callback<number, EmbeddedPostgresFailure>((resume) => {
   })
 })
 
-/** A failure that names the directory and, from the server's log, the reason. */
+/** Fails with the directory and the reason from the server's log. */
 const fail = (directory: DataDirectory, what: string) =>
   Effect.promise(() => readFile(directory.log, "utf8").catch(() => "")).pipe(
     Effect.map((log) => log.replaceAll(/^.* UTC \[\d+\] /gm, "").replaceAll(/^LOG:.*$/gm, "")),
@@ -99,8 +99,8 @@ const fail = (directory: DataDirectory, what: string) =>
   )
 
 /**
- * A shell that waits for the end of its input, which is the end of this process, however it comes, and then
- * asks the server to stop. Without it a killed process would leave PostgreSQL running until the next start.
+ * Starts a shell that waits until its input ends, which happens when this process ends for any reason, and then tells the
+ * server to stop. Without it a killed process would leave PostgreSQL running until the next start.
  */
 const guard = (server: Child) =>
   startChild({ program: "/bin/sh", args: ["-c", 'read -r _; kill -INT "$0"', String(server.pid)] }, [
@@ -132,11 +132,11 @@ const startServer = (
       ),
   )
 
-/** Where the server listens and what it is told. */
+/** The port and the settings of the server. */
 interface ServerOptions {
-  /** Undefined: a free one. */
+  /** Undefined = a free port. */
   readonly port: number | undefined
-  /** PostgreSQL settings by name, over the default ones. */
+  /** PostgreSQL settings by name. They override the default ones. */
   readonly settings: Readonly<Record<string, string>>
 }
 
@@ -162,10 +162,10 @@ const startOnce = Effect.fnUntraced(function* (
 })
 
 /**
- * Starts the server on a loopback port, waits until it takes connections, and gives the port; the end of the
- * scope stops it and waits for that. A start that fails is repeated twice: the port may have been taken in
- * between, or the memory of a server that was killed just now may not be free yet. A server that ends by itself
- * is logged, not restarted: whoever uses it sees its connections fail.
+ * Starts the server on a loopback port, waits until it accepts connections, and gives the port. Closing the scope stops
+ * the server and waits until it has ended. A failed start is repeated twice: another program may have taken the port, or
+ * the memory of a server that was just killed may not be free yet. A server that ends by itself is logged but not
+ * restarted: its clients see their connections fail.
  */
 export const startIn = Effect.fnUntraced(function* (
   directory: DataDirectory,

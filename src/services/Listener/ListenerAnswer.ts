@@ -9,24 +9,24 @@ import type { HeaderList } from "./ListenerHeaders.ts"
 
 const NONE: HeaderList = []
 
-/** An answer of the listener: knows when its request came, and brings headers of its own. */
+/** An answer of the listener. It stores when its request arrived, and adds the request id and the common headers. */
 export class ListenerAnswer<
   Request extends IncomingMessage = IncomingMessage,
 > extends ServerResponse<Request> {
-  /** When the headers of the request were there, in monotonic nanoseconds. */
+  /** When the headers of the request had arrived, in monotonic nanoseconds. */
   arrivedAt = 0n
 
-  /** Comes first on this answer. */
+  /** The value of the first header of this answer. */
   requestId = ""
 
-  /** On this answer unless it is given another of the same name; names in lower case. */
-  standing = NONE
+  /** Added unless the answer has a header of the same name; names in lower case. */
+  common = NONE
 
-  /** Node is quickest with all headers at once, as one list; the reason phrase is always the usual one. */
+  /** Node is fastest when it gets all headers at once, as one list. The reason phrase is always the default one. */
   override writeHead(status: number, reasonOrHeaders?: unknown, headers?: unknown): this {
     const own = isHeaders(reasonOrHeaders) ? reasonOrHeaders : isHeaders(headers) ? headers : {}
     const list: Array<OutgoingHttpHeader> = [REQUEST_ID, this.requestId]
-    for (const { name, value } of this.standing) if (own[name] === undefined) list.push(name, value)
+    for (const { name, value } of this.common) if (own[name] === undefined) list.push(name, value)
     for (const name in own) {
       const value = own[name]
       if (value !== undefined) list.push(name, value)

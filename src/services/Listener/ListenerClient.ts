@@ -1,26 +1,26 @@
 import type { IncomingMessage } from "node:http"
 import { isIP } from "node:net"
 
-/** Tells who is on the other end of a connection. */
+/** Reads who sent a request. */
 export interface ClientReader {
-  /** What limits are counted by: an IPv4 address, or the /64 network of an IPv6 one, which one subscriber has whole. */
+  /** What limits count by: an IPv4 address, or the /64 network of an IPv6 address, which belongs to one subscriber. */
   readonly addressOf: (request: IncomingMessage) => string
-  /** Whether the client's own connection was TLS, as a trusted proxy says. */
+  /** Whether a trusted proxy says that the client's own connection is TLS. */
   readonly isSecure: (request: IncomingMessage) => boolean
 }
 
 const FORWARDED_FOR = "x-forwarded-for"
 const FORWARDING = [FORWARDED_FOR, "forwarded", "x-real-ip", "x-forwarded-proto"]
 
-/** The one text of a header that may come several times, in the order of its lines. */
+/** The value of a header that may occur several times: all its lines, in order. */
 const textOf = (header: string | ReadonlyArray<string> | undefined): string =>
   header === undefined ? "" : typeof header === "string" ? header : header.join(",")
 
-/** Some proxies add a port, and brackets then. */
+/** Some proxies add a port, with brackets around an IPv6 address. */
 const withoutPort = (entry: string): string =>
   /^\[([^\]]+)\](?::\d+)?$/.exec(entry)?.[1] ?? /^(\d+(?:\.\d+){3}):\d+$/.exec(entry)?.[1] ?? entry
 
-/** IPv6 groups without their leading zeros, so that one network has one spelling. */
+/** An IPv4 address, or the /64 network of an IPv6 address; groups have no leading zeros, so that it has one spelling. */
 const networkOf = (address: string): string => {
   const mapped = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1]
   if (mapped !== undefined) return mapped
@@ -33,7 +33,7 @@ const networkOf = (address: string): string => {
   return `${first.map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`
 }
 
-/** No header is believed; `onUnexpected` hears once of the first that came. */
+/** Ignores every forwarding header, and calls `onUnexpected` once, at the first one. */
 const makeDirectReader = (onUnexpected: () => void): ClientReader => {
   let warned = false
   return {
@@ -49,10 +49,10 @@ const makeDirectReader = (onUnexpected: () => void): ClientReader => {
 }
 
 /**
- * Reads the client of a request behind `hops` proxies of our own, each of which appends the address it sees to
- * `X-Forwarded-For`: the entry that many places from the right was written by one of them, everything left of it by
- * anybody. With 0 no header is believed, and `onUnexpected` hears once of the first that came with a request whose
- * address was asked for.
+ * Reads the client of a request behind `hops` proxies of our own. Each proxy appends the address it sees to
+ * `X-Forwarded-For`, so one of ours wrote the entry at position `hops` from the right; anybody may have written the
+ * entries left of it. With 0 every forwarding header is ignored, and `onUnexpected` is called once: when the address of
+ * a request with such a header is read for the first time.
  */
 export const makeClientReader = (hops: number, onUnexpected: () => void): ClientReader => {
   if (hops === 0) return makeDirectReader(onUnexpected)
@@ -72,5 +72,5 @@ export const makeClientReader = (hops: number, onUnexpected: () => void): Client
   }
 }
 
-/** Where the listener leaves the client's address for whoever handles the request; what a client sends under it is lost. */
+/** The header in which the listener passes the client's address to the application. A value from a client is overwritten. */
 export const CLIENT_ADDRESS = "x-scoreboard-client"

@@ -3,19 +3,19 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { SECURITY_HEADERS } from "./ListenerHeaders.ts"
 
-/** Largest request body that is read, from the public contract. */
+/** The largest request body that is read. From the public contract. */
 export const MAX_BODY_BYTES = 16 * 1024
 
-/** Largest sum of all request headers: an access token is about 1 KiB. Node's own default. */
+/** The largest sum of all request headers: Node's own default. An access token has about 1 KiB. */
 export const MAX_HEADER_BYTES = 16 * 1024
 
-/** The header of a request's id, on both sides. */
+/** The header that carries the id of a request, in the request and in its answer. */
 export const REQUEST_ID = "x-request-id"
 
-/** What a client may send as its own request id; anything else gets a fresh one. */
+/** A request id that a client may choose. Any other value is replaced by a new id. */
 const WELL_FORMED_ID = /^[A-Za-z0-9._-]{1,64}$/
 
-// Unique among processes by its random part, within one by its count; cheaper than a UUID per request.
+// The random part differs between processes, the count within one. Cheaper than a UUID per request.
 const processId = randomBytes(6).toString("base64url")
 let count = 0
 const nextRequestId = () => `${processId}-${(count++).toString(36)}`
@@ -23,8 +23,8 @@ const nextRequestId = () => `${processId}-${(count++).toString(36)}`
 const problem = (status: number, title: string, detail?: string) =>
   JSON.stringify({ type: "about:blank", status, title, ...(detail === undefined ? {} : { detail }) })
 
-/** The id of a request, which is in its headers from now on: its client's, or a fresh one. */
-export const nameRequest = (request: IncomingMessage): string => {
+/** Gives a request its id, the client's or a new one, and stores it in the headers of the request. */
+export const assignRequestId = (request: IncomingMessage): string => {
   const given = request.headers[REQUEST_ID]
   const id = typeof given === "string" && WELL_FORMED_ID.test(given) ? given : nextRequestId()
   request.headers[REQUEST_ID] = id
@@ -32,8 +32,8 @@ export const nameRequest = (request: IncomingMessage): string => {
 }
 
 /**
- * Answers itself without a Host (400) and when the announced body is too large (413). True when the application is to
- * handle the request.
+ * Refuses a request without a Host header (400) or with too large an announced body (413). True when the request was not
+ * refused and the application has to handle it.
  */
 export const admit = (request: IncomingMessage, response: ServerResponse): boolean => {
   // RFC 9112, 3.2
@@ -48,7 +48,7 @@ export const admit = (request: IncomingMessage, response: ServerResponse): boole
   return true
 }
 
-/** Answers a request without the application, and closes the connection: what follows may not be a request. */
+/** Answers a request without the application and closes the connection: the bytes that follow may not be a request. */
 export const refuse = (response: ServerResponse, status: number, title: string, detail?: string) => {
   response.writeHead(status, { "content-type": "application/problem+json", connection: "close" })
   response.end(problem(status, title, detail))
@@ -66,7 +66,7 @@ const MALFORMED: Readonly<Record<string, readonly [status: number, title: string
   ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout"],
 }
 
-/** Answers what is not HTTP, came too slowly or has too large headers, and closes the connection. */
+/** Answers a request that is not HTTP, arrived too slowly or has too large headers, and closes the connection. */
 export const refuseMalformed = (error: Error & { readonly code?: string }, socket: Duplex): void => {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy()
@@ -78,7 +78,7 @@ export const refuseMalformed = (error: Error & { readonly code?: string }, socke
 
 const SECURITY_LINES = Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`)
 
-/** Writes a whole HTTP answer on a bare socket (upgrades, broken requests) and closes it. */
+/** Writes a whole HTTP answer to a socket without a response object (upgrades, malformed requests) and closes it. */
 export const endRaw = (
   socket: Duplex,
   status: number,

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http"
 
 /**
- * On every answer, unless it brings its own: nothing is guessed about its type, no address is passed on, and where it
- * is data (everything but the page) no browser runs, loads or frames anything of it.
+ * Added to every answer that does not set them itself. Browsers must not guess the type of an answer, must not send our
+ * addresses to other sites and, as every answer but the page is data, must not run, load or frame anything in it.
  */
 export const SECURITY_HEADERS = {
   "x-content-type-options": "nosniff",
@@ -10,7 +10,7 @@ export const SECURITY_HEADERS = {
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 } as const
 
-/** For browsers that came by TLS: they ask by TLS only, for a year. */
+/** Sent to browsers that came by TLS: for a year they use TLS only. */
 const STRICT_TRANSPORT_SECURITY = { "strict-transport-security": "max-age=31536000" } as const
 
 /** Headers in the order in which they are sent; names in lower case. */
@@ -19,20 +19,20 @@ export type HeaderList = ReadonlyArray<{ readonly name: string; readonly value: 
 const listOf = (headers: Readonly<Record<string, string>>): HeaderList =>
   Object.entries(headers).map(([name, value]) => ({ name, value }))
 
-const standingWith = (more: Readonly<Record<string, string>>) => ({
+const commonWith = (more: Readonly<Record<string, string>>) => ({
   plain: listOf({ ...SECURITY_HEADERS, ...more }),
   secure: listOf({ ...SECURITY_HEADERS, ...more, ...STRICT_TRANSPORT_SECURITY }),
 })
 
-/** On every answer: for clients whose own connection is TLS (`secure`), and for the others. */
-export const STANDING = standingWith({})
+/** The headers of every answer: for clients whose own connection is TLS (`secure`), and for the others (`plain`). */
+export const COMMON_HEADERS = commonWith({})
 
-/** The same while this process is leaving: clients move on by themselves. */
-export const STANDING_WHILE_LEAVING = standingWith({ connection: "close" })
+/** The same while this process shuts down: every answer closes its connection, so clients reconnect elsewhere. */
+export const COMMON_HEADERS_CLOSING = commonWith({ connection: "close" })
 
 /**
- * Whether the header that says who asks came more than once. Node keeps the first, a proxy may have looked at the last:
- * then nobody knows who asks.
+ * Whether a request has more than one `Authorization` header. Node uses the first one and a proxy may have checked the
+ * last one, so such a request must not count as anybody's.
  */
 export const hasSeveralAuthorizations = (request: IncomingMessage): boolean => {
   if (request.headers.authorization === undefined) return false

@@ -5,30 +5,33 @@ import type { ListenerAnswer } from "./ListenerAnswer.ts"
 import type { Measure } from "./ListenerMeasure.ts"
 
 /** What an answer may depend on: the headers of its request, names in lower case. */
-export interface Asked {
+export interface RoundRequest {
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
 }
 
 /**
- * One run for all requests that arrive while it runs: what it gives answers each of them, at once and without a stream.
- * `asked` are these requests; it grows until the run ends.
+ * One run for all requests that arrive while it runs. It gives the function that answers each of them, without waiting
+ * and without a stream. `requests` are these requests; the list grows until the run ends.
  */
 export type Round = (
-  asked: ReadonlyArray<Asked>,
-) => Effect.Effect<(asked: Asked) => HttpServerResponse.HttpServerResponse>
+  requests: ReadonlyArray<RoundRequest>,
+) => Effect.Effect<(request: RoundRequest) => HttpServerResponse.HttpServerResponse>
 
 type Handle = (request: IncomingMessage, response: ListenerAnswer) => void
 
-/** Answers requests in rounds, without a fiber for each. What a broken round leaves is for `leave` to explain. */
+/**
+ * Answers requests in rounds, without a fiber for each. `fallback` answers the requests of a round that failed, and
+ * reports why.
+ */
 export const makeRounds = ({
   round,
   measure,
-  leave,
+  fallback,
   fork,
 }: {
   readonly round: Round
   readonly measure: Measure
-  readonly leave: Handle
+  readonly fallback: Handle
   readonly fork: (effect: Effect.Effect<void>) => void
 }): Handle => {
   let requests: Array<IncomingMessage> = []
@@ -39,17 +42,17 @@ export const makeRounds = ({
     responses = []
     return waiting
   }
-  /** Answers one; true when it is over, false when somebody else sees to its end. */
+  /** Answers one request; true when its answer is over, false when it ends later and is counted then. */
   const settle = (
     response: ListenerAnswer,
-    answer: (asked: Asked) => HttpServerResponse.HttpServerResponse,
+    answer: (request: RoundRequest) => HttpServerResponse.HttpServerResponse,
   ) => {
     if (response.destroyed) return true
     try {
       send(response, answer(response.req))
     } catch {
-      // Such as a header that Node refuses: the application meets it again, and logs it.
-      leave(response.req, response)
+      // Node refused a header, for example: the application makes the same mistake again and logs it.
+      fallback(response.req, response)
       return false
     }
     if (response.writableLength === 0) return true
@@ -60,7 +63,7 @@ export const makeRounds = ({
     Effect.matchCause(round(requests), {
       onSuccess: (answer) => measure.now(end().filter((response) => settle(response, answer))),
       onFailure: () => {
-        for (const response of end()) leave(response.req, response)
+        for (const response of end()) fallback(response.req, response)
       },
     }),
   )
@@ -73,7 +76,7 @@ export const makeRounds = ({
 
 const send = (response: ListenerAnswer, { status, headers, body }: HttpServerResponse.HttpServerResponse) => {
   response.writeHead(status, headers)
-  // Text leaves in one write with the headers.
+  // `end` with text sends headers and body in one write.
   if (body._tag === "Uint8Array") response.end(body.text ?? body.body)
   else response.end()
 }

@@ -4,81 +4,85 @@ import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 
-/** Redis refused, or did not answer in time. `cause` is for the log, never for a client. */
+/** Redis refused a command, did not answer in time, or is unavailable. `cause` is for the log, never for a client. */
 export class RedisFailure extends Schema.TaggedError<RedisFailure>()("RedisFailure", {
   operation: Schema.Literals(["readBoard", "writeBoard", "renewBoard", "take", "ping"]),
   cause: Schema.Defect(),
 }) {}
 
-/** A board on its way into Redis: its JSON text and the two fields by which Redis orders boards. */
+/** A board to be written to Redis: its JSON text and the two fields by which Redis orders boards. */
 export interface BoardWrite {
-  /** The text that is stored and published, untouched. */
+  /** The text that is stored and published, unchanged. */
   readonly json: string
   readonly epoch: string
   readonly version: number
 }
 
 /**
- * What a compare-and-set did: `written` = stored and published; `renewed` = the same version was there, its
- * time to live was renewed; `older` = a newer version of the same epoch was there, nothing was changed.
+ * What a compare-and-set did: `written` = stored and published; `renewed` = the key had the same version, and its
+ * time to live was renewed; `older` = the key had a newer version of the same epoch, and nothing was changed.
  */
 export type BoardWriteOutcome = "written" | "renewed" | "older"
 
-/** A token bucket: how fast it fills and how much it holds. */
+/** A token bucket: how fast it fills and how many tokens it has when it is full. */
 export interface Bucket {
   /** What is limited. */
   readonly kind: string
-  /** Who is: an id, an address, an e-mail; only a hash of it is kept. */
+  /** Who is limited: an id, an address or an e-mail. Redis stores only a hash of it. */
   readonly who: string
-  /** How many it holds when it is full. */
+  /** Tokens in a full bucket. */
   readonly burst: number
-  /** How long it takes to win one back, in microseconds. */
+  /** How long one token takes to come back, in microseconds. */
   readonly refillMicros: number
 }
 
-/** What became of one attempt. */
+/** The result of one attempt to take a token. */
 export interface Taken {
   readonly allowed: boolean
-  /** Attempts that would be allowed right now. */
+  /** Tokens left: attempts that would be allowed right now. */
   readonly remaining: number
-  /** Until the next one is allowed, in milliseconds; 0 while some remain. */
+  /** How long until the next attempt is allowed, in milliseconds; 0 while tokens remain. */
   readonly waitMillis: number
 }
 
-/** What a subscriber hears. */
+/** What a subscriber receives. */
 export type BoardNotification =
-  /** The subscription stands (again): anything published before was missed, so read the key. */
+  /** The subscription is established (again). Whatever was published before may be lost, so read the key. */
   | { readonly _tag: "Subscribed" }
   /** The text that was published. */
   | { readonly _tag: "Published"; readonly json: string }
 
+/**
+ * The board's key and channel, and the token buckets that all processes share. While Redis is known to be unavailable
+ * (three failures in a row) every command but `ping` fails at once; otherwise a command takes at most 600 ms.
+ */
 export class Redis extends Context.Service<
   Redis,
   {
     /**
-     * The text under the board's key, none when there is none. A key of the wrong type counts as none, since
-     * the next write replaces it. Fails at once when Redis is known to be away, else within 600 ms.
+     * The text under the board's key; none if the key does not exist. A key of the wrong type counts as none, because
+     * the next write replaces it.
      */
     readonly readBoard: Effect.Effect<Option.Option<string>, RedisFailure>
 
     /**
-     * Stores and publishes a board in one step, unless the one there is as new: another epoch, a value
-     * without a stamp, garbage and a key of the wrong type are always replaced; within one epoch only a
-     * larger version is. The key's time to live is set to `BOARD_TTL_SECONDS` in every case but `older`.
+     * Stores and publishes a board in one step, unless the stored board is as new. Idempotent. Within one epoch only a
+     * larger version replaces the stored board; another epoch, a value without a stamp, garbage and a key of the wrong
+     * type are always replaced. Sets the key's time to live to `BOARD_TTL_SECONDS`, except for `older`.
      */
     writeBoard(board: BoardWrite): Effect.Effect<BoardWriteOutcome, RedisFailure>
 
-    /** Sets the time to live of whatever is under the board's key to `BOARD_TTL_SECONDS`; nothing when there is nothing. */
+    /** Sets the time to live of the board's key to `BOARD_TTL_SECONDS`, whatever its value. Without a key it does nothing. */
     readonly renewBoard: Effect.Effect<void, RedisFailure>
 
     /**
-     * Everything published on the board's channel, from now on. Never fails and never ends: it comes back by
-     * itself after an outage and says so with `Subscribed`, which is also the first element. A slow consumer
-     * loses the oldest messages first: only the newest board matters.
+     * Everything published on the board's channel from now on. Never fails and never ends: after an outage it
+     * subscribes again by itself. Every subscription begins with `Subscribed`, the first one too. A slow consumer
+     * loses the oldest messages first, because only the newest board matters.
      */
     readonly notifications: Stream.Stream<BoardNotification>
 
-    /** Takes one from a token bucket that all processes share, in one round trip. Not idempotent. */
+    /** Takes one token from a bucket that all processes share, in one round trip. Not idempotent. */
     take(bucket: Bucket): Effect.Effect<Taken, RedisFailure>
 
     /** Succeeds when Redis answers. */

@@ -2,12 +2,13 @@ import { hash } from "node:crypto"
 import { LruMap } from "../../foundation/LruMap.ts"
 import type { Bucket, Taken } from "./Redis.ts"
 
-/** The name under which a bucket is kept. */
+/** The name under which a bucket is stored. */
 export const nameOf = ({ kind, who }: Bucket): string => `limit:${kind}:${hash("sha256", who, "base64url")}`
 
 /**
- * The bucket as one number (GCRA): `full`, the time at which it will be full again. Gives the new one, or none when
- * the attempt is refused. A time further ahead than an empty bucket (other limits were set) counts as empty.
+ * Takes one token. A bucket is one number (GCRA): `full`, the time at which it will be full again, in microseconds like
+ * `now`. Gives the new number, or undefined if the attempt is refused. A time further ahead than that of an empty
+ * bucket, which earlier limits may have left, counts as empty.
  */
 export const takeFrom = (
   full: number,
@@ -24,8 +25,8 @@ export const takeFrom = (
 }
 
 /**
- * Buckets in this process: `capacity` of them, then the one used least recently is forgotten, that is full. `now` in
- * microseconds, of any clock that only goes forward.
+ * Buckets in this process, at most `capacity` of them. One more removes the bucket used least recently, which counts as
+ * full from then on. `now` is in microseconds of any clock that only goes forward.
  */
 export const makeBuckets = (capacity: number) => {
   const fullByName = new LruMap<string, number>(capacity)

@@ -5,32 +5,32 @@ import { Redis as Client, type RedisOptions } from "ioredis"
 import { parseRedisUrl } from "./RedisUrl.ts"
 
 /**
- * A reader falls back to PostgreSQL, so waiting longer than a slow network needs is worse than failing. Two of
- * these bound a command: with pipelining, one may wait for the batch before it.
+ * The time limit of a command. A reader falls back to PostgreSQL, so it should wait no longer than a slow network
+ * needs. A command may take twice as long: with pipelining it may first wait for the batch before it.
  */
 const COMMAND_TIMEOUT_MILLIS = 300
 
-/** A connection with an unanswered command and no incoming byte for this long is mute and is replaced. */
-const COMMANDS_MUTE_MILLIS = 1_000
+/** A connection is unresponsive, and is replaced, if a command is unanswered and no byte arrives for this long. */
+const COMMANDS_SILENCE_MILLIS = 1_000
 
-/** Nobody waits for the subscriber's commands, so it gives a slow Redis more time than the other connection. */
-const SUBSCRIBER_MUTE_MILLIS = 3_000
+/** The same for the subscriber. No caller waits for its commands, so it gives a slow Redis more time. */
+const SUBSCRIBER_SILENCE_MILLIS = 3_000
 
-/** How long a TCP and TLS handshake may take. Commands do not wait for it. */
+/** The time limit of a TCP and TLS handshake. Commands do not wait for it. */
 const CONNECT_TIMEOUT_MILLIS = 2_000
 
-/** How long the start waits for Redis, so that the first requests find it: as long as an outage may cost a reader. */
+/** How long the process waits for Redis when it starts, so that the first requests find a connection. */
 const FIRST_CONNECT_WAIT = "1 second"
 
-/** How long a release waits for the answer to QUIT. */
+/** How long the release of a connection waits for the answer to QUIT. */
 const QUIT_WAIT = "500 millis"
 
 /** How long a closed socket may wait for the other side before it is destroyed. */
 const DISCONNECT_TIMEOUT_MILLIS = 100
 
 /**
- * 50 ms doubling to 500 ms, the upper half of it random: boards catch up within a second of Redis's return,
- * and many processes do not come back in one instant.
+ * The backoff between two attempts to connect: 50 ms, doubling to 500 ms, with jitter over its upper half. Boards are
+ * current within a second after an outage, and the processes do not all connect in the same instant.
  */
 const retryDelayMillis = (attempt: number): number => {
   const ceiling = Math.min(50 * 2 ** (attempt - 1), 500)
@@ -42,14 +42,14 @@ const common = {
   connectTimeout: CONNECT_TIMEOUT_MILLIS,
   disconnectTimeout: DISCONNECT_TIMEOUT_MILLIS,
   retryStrategy: retryDelayMillis,
-  // A restarted Redis that loads its data is asked again this often.
+  // A Redis that was restarted and still loads its data is asked again this often, in milliseconds.
   maxLoadingRetryTime: 500,
-  // While there is no connection a command fails at once: queued ones would pile up during an outage, and be
-  // sent after it when nobody waits for them any more. For the same reason a command in flight fails with its
-  // connection (0 retries) instead of being sent again on the next one.
+  // Without a connection a command fails at once. A queue of commands would grow during an outage and be sent after
+  // it, when their callers no longer wait. For the same reason a command in flight fails with its connection (0
+  // retries) and is not sent again on the next one.
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
-  // A primary that became a replica refuses writes: the next connection finds the new primary.
+  // A primary that became a replica refuses writes; a new connection reaches the new primary.
   reconnectOnError: (error: Error) => error.message.includes("READONLY"),
 } satisfies RedisOptions
 
@@ -57,61 +57,63 @@ const options = {
   commands: {
     ...common,
     commandTimeout: COMMAND_TIMEOUT_MILLIS,
-    socketTimeout: COMMANDS_MUTE_MILLIS,
+    socketTimeout: COMMANDS_SILENCE_MILLIS,
     enableAutoPipelining: true,
-    // All readers share one GET, so there is no other to send it with: on its own it costs half.
+    // All readers share one GET, so there is no second command to put into one pipeline with it. A GET that is sent
+    // without one costs half.
     autoPipeliningIgnoredCommands: ["get"],
   },
   subscriber: {
     ...common,
-    commandTimeout: SUBSCRIBER_MUTE_MILLIS,
-    socketTimeout: SUBSCRIBER_MUTE_MILLIS,
+    commandTimeout: SUBSCRIBER_SILENCE_MILLIS,
+    socketTimeout: SUBSCRIBER_SILENCE_MILLIS,
     autoResubscribe: false,
   },
 } satisfies Record<string, RedisOptions>
 
 /**
- * What went wrong, fit for a log. An ioredis error carries the arguments of its command (the password of AUTH,
- * the addresses on a board), and some Redis messages repeat them: neither is kept.
+ * The message of an error, safe to log. An ioredis error contains the arguments of its command (the password of AUTH,
+ * the addresses on a board), and some messages of Redis repeat them: both are left out.
  */
 export const describeRedisError = (error: unknown): string => {
   if (!(error instanceof Error)) return "unknown error"
-  // The refusals of several addresses of one name come as an AggregateError with an empty message.
+  // If several addresses of one name refuse, Node gives an AggregateError with an empty message.
   const text = error.message === "" && "code" in error ? String(error.code) : error.message
   return text.replace(/,? with args beginning with:.*/s, "")
 }
 
-/** Ends the socket, and destroys it when the other side does not answer. */
+/** Ends the socket, and destroys it if the other side does not answer. */
 const disconnect = (client: Client): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     if (client.status === "end") return resume(Effect.void)
     client.once("end", () => resume(Effect.void))
     client.disconnect()
   }).pipe(
-    // There is no "end" between two attempts to connect; by then the timer of `disconnect` is over as well.
+    // Between two attempts to connect there is no "end" event. The timer of `disconnect` has ended by then as well.
     Effect.timeoutOption(`${DISCONNECT_TIMEOUT_MILLIS * 2} millis`),
     Effect.asVoid,
   )
 
-/** QUIT first, so that Redis has answered what was sent; a mute Redis lets go, too. */
+/** Sends QUIT first, so that Redis answers the commands before it. An unresponsive Redis does not delay this for long. */
 const close = (client: Client): Effect.Effect<void> =>
   Effect.tryPromise(() => client.quit()).pipe(
     Effect.timeoutOption(QUIT_WAIT),
-    // Whatever QUIT came to, the connection ends next.
+    // The connection ends next, whether QUIT succeeded or not.
     Effect.ignore,
     Effect.andThen(disconnect(client)),
   )
 
 /**
- * A connection that lives as long as the scope and comes back by itself. Never fails: when Redis is away it is
- * given back after at most a second, and connects in the background. Each outage is logged once, and its end.
+ * Opens a connection that lives as long as the scope and reconnects by itself. Never fails: if Redis is unavailable, it
+ * returns after at most a second and connects in the background. The log has one line for the start of an outage and
+ * one for its end.
  */
 export const openConnection = Effect.fnUntraced(function* (
   role: keyof typeof options,
   url: Redacted.Redacted<string>,
 ): Effect.fn.Return<Client, never, Scope.Scope> {
   const log = Effect.runForkWith(yield* Effect.context<never>())
-  let state: "new" | "connected" | "away" | "closing" = "new"
+  let state: "new" | "connected" | "unavailable" | "closing" = "new"
   const client = yield* Effect.acquireRelease(
     Effect.sync(() => new Client({ ...options[role], ...parseRedisUrl(Redacted.value(url)) })),
     (opened) =>
@@ -120,20 +122,20 @@ export const openConnection = Effect.fnUntraced(function* (
         return close(opened)
       }),
   )
-  const away = (reason: string) => {
-    if (state === "away" || state === "closing") return
-    state = "away"
-    log(Effect.logWarning("Redis is away", { connection: role, reason }))
+  const lost = (reason: string) => {
+    if (state === "unavailable" || state === "closing") return
+    state = "unavailable"
+    log(Effect.logWarning("Redis is unavailable", { connection: role, reason }))
   }
-  client.on("error", (error) => away(describeRedisError(error)))
-  client.on("close", () => away("the connection was closed"))
+  client.on("error", (error) => lost(describeRedisError(error)))
+  client.on("close", () => lost("the connection was closed"))
   client.on("ready", () => {
     state = "connected"
     log(Effect.logInfo("Redis is connected", { connection: role }))
   })
   yield* Effect.tryPromise(() => client.connect()).pipe(
     Effect.timeoutOption(FIRST_CONNECT_WAIT),
-    // The listeners above report a failure, and ioredis goes on trying.
+    // The listeners above report a failure, and ioredis tries again.
     Effect.ignore,
   )
   return client

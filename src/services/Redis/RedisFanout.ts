@@ -3,22 +3,22 @@ import * as Latch from "effect/Latch"
 import * as Stream from "effect/Stream"
 import type { BoardNotification } from "./Redis.ts"
 
-/** How many notifications wait for one consumer. A board replaces the one before, so a few are plenty. */
+/** How many notifications wait for one consumer. A board replaces the one before it, so few are enough. */
 export const NOTIFICATION_CAPACITY = 16
 
-/** What waits for one consumer: at most one `Subscribed`, always first, then what was published after it. */
+/** The notifications that wait for one consumer: at most one `Subscribed`, always first, then later messages. */
 interface Mailbox {
   readonly waiting: Array<BoardNotification>
   readonly filled: Latch.Latch
 }
 
-/** Hands the notifications of one subscription to any number of consumers. All members but the stream are synchronous. */
+/** Gives the notifications of one subscription to any number of consumers. All members but the stream are synchronous. */
 export interface RedisFanout {
-  /** The subscription stands. Idempotent: consumers hear it once until `lost`. */
+  /** Call when the subscription is established. Idempotent: consumers receive one `Subscribed` until `lost`. */
   readonly subscribed: () => void
-  /** The subscription does not stand any more. */
+  /** Call when the subscription is lost. */
   readonly lost: () => void
-  /** A message came, which also proves that the subscription stands. */
+  /** Call when a message arrives, which also proves that the subscription is established. */
   readonly published: (json: string) => void
   readonly isSubscribed: () => boolean
   /** See `Redis.notifications`. */
@@ -26,8 +26,8 @@ export interface RedisFanout {
 }
 
 const offer = ({ waiting, filled }: Mailbox, notification: BoardNotification) => {
-  // The key holds the newest board, so `Subscribed` stands for everything before it. It must never be lost
-  // itself: nothing else makes the consumer read what was published during an outage.
+  // The key has the newest board, so `Subscribed` replaces everything before it. It must never be dropped: nothing else
+  // makes the consumer read the board that was published during an outage.
   if (notification._tag === "Subscribed") waiting.length = 0
   waiting.push(notification)
   if (waiting.length > NOTIFICATION_CAPACITY) waiting.splice(waiting[0]?._tag === "Subscribed" ? 1 : 0, 1)
@@ -41,33 +41,33 @@ const take = ({ waiting, filled }: Mailbox): Effect.Effect<BoardNotification> =>
     return next === undefined ? Effect.die(new Error("An open mailbox is empty")) : Effect.succeed(next)
   })
 
-/** A fan-out whose subscription does not stand yet. */
+/** Makes a fan-out whose subscription is not yet established. */
 export const makeRedisFanout = (): RedisFanout => {
   const mailboxes = new Set<Mailbox>()
-  let stands = false
+  let isSubscribed = false
 
   const subscribed = () => {
-    if (stands) return
-    stands = true
+    if (isSubscribed) return
+    isSubscribed = true
     for (const mailbox of mailboxes) offer(mailbox, { _tag: "Subscribed" })
   }
   const open = Effect.sync(() => {
     const mailbox: Mailbox = { waiting: [], filled: Latch.makeUnsafe(false) }
     mailboxes.add(mailbox)
-    if (stands) offer(mailbox, { _tag: "Subscribed" })
+    if (isSubscribed) offer(mailbox, { _tag: "Subscribed" })
     return mailbox
   })
 
   return {
     subscribed,
     lost: () => {
-      stands = false
+      isSubscribed = false
     },
     published: (json) => {
       subscribed()
       for (const mailbox of mailboxes) offer(mailbox, { _tag: "Published", json })
     },
-    isSubscribed: () => stands,
+    isSubscribed: () => isSubscribed,
     notifications: Stream.unwrap(
       Effect.acquireRelease(open, (mailbox) => Effect.sync(() => mailboxes.delete(mailbox))).pipe(
         Effect.map((mailbox) => Stream.fromEffectRepeat(take(mailbox))),

@@ -3,18 +3,19 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { versionsAhead } from "../../domain/BoardOrder.ts"
 import { BOARD_TTL_SECONDS } from "../../domain/Messages.ts"
 import { BoardStamp } from "../../domain/Score.ts"
 import { makeBuckets } from "./RedisBucket.ts"
 import { type BoardWrite, type BoardWriteOutcome, Redis } from "./Redis.ts"
 import { makeRedisFanout } from "./RedisFanout.ts"
 
-/** What the memory of one Redis holds: the text under the board's key and when it expires, in ms since 1970. */
+/** The state of one Redis: the text under the board's key and when it expires, in milliseconds since 1970. */
 export interface RedisMemoryStore {
   board: { readonly text: string; readonly expiresAt: number } | undefined
 }
 
-/** The part of a stored value that decides: as in the script, `scores` only has to be an object or a list. */
+/** The part of a stored value that decides what a write does. As in the script, `scores` may be any object or list. */
 const StampedValue = Schema.fromJsonString(
   Schema.Struct({
     scores: Schema.ObjectKeyword,
@@ -24,10 +25,10 @@ const StampedValue = Schema.fromJsonString(
 )
 const decodeStamped = Schema.decodeUnknownOption(StampedValue)
 
-/** Buckets that are kept: some 2 MB. */
+/** Buckets that are stored: some 2 MB. */
 const MEMORY_BUCKETS = 10_000
 
-/** Redis in this process: the same rules, on the clock of Effect. Never fails. */
+/** Redis in this process: the same rules, on Effect's clock. Never fails. */
 export const makeRedisMemory = (store: RedisMemoryStore): Redis["Service"] => {
   const fanout = makeRedisFanout()
   const takeNow = makeBuckets(MEMORY_BUCKETS)
@@ -37,9 +38,9 @@ export const makeRedisMemory = (store: RedisMemoryStore): Redis["Service"] => {
     store.board !== undefined && now < store.board.expiresAt ? store.board.text : undefined
 
   const outcome = (board: BoardWrite, there: string | undefined): BoardWriteOutcome => {
-    const stamp = Option.getOrUndefined(decodeStamped(there))
-    if (stamp === undefined || stamp.epoch !== board.epoch || stamp.version < board.version) return "written"
-    return stamp.version === board.version ? "renewed" : "older"
+    const ahead = versionsAhead(board, Option.getOrUndefined(decodeStamped(there)))
+    if (ahead === 0) return "renewed"
+    return ahead === undefined || ahead > 0 ? "written" : "older"
   }
 
   return {
@@ -66,5 +67,5 @@ export const makeRedisMemory = (store: RedisMemoryStore): Redis["Service"] => {
   }
 }
 
-/** Redis in this process: the same rules, for one process and for tests. */
+/** Redis in this process, for a system of one process and for tests. */
 export const layer = Layer.sync(Redis, () => makeRedisMemory({ board: undefined }))

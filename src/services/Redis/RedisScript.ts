@@ -3,9 +3,10 @@ import { BOARD_CHANNEL, BOARD_KEY, BOARD_TTL_SECONDS } from "../../domain/Messag
 import type { BoardWrite, BoardWriteOutcome } from "./Redis.ts"
 
 /**
- * The rule of `Redis.writeBoard`, in one step inside Redis. One key, so that it also runs on a cluster. Numbers
- * are doubles in Lua, exact to 2^53 - 1; they are only compared, never printed. A value counts as stamped only
- * if a reader would accept its stamp too: what a reader repairs must not be taken for a newer board.
+ * The rule of `Redis.writeBoard`, in one step inside Redis. It has its own copy of `BoardOrder`, since Lua cannot import
+ * that; the contract suite checks that both agree. It uses one key, so it also runs on a cluster. Numbers are doubles
+ * in Lua, exact to 2^53 - 1; they are only compared, never printed. A value counts as stamped only if a reader would
+ * accept its stamp too: a value that readers repair must not count as a newer board.
  */
 const WRITE_BOARD = `
 local json, epoch, version, ttl, channel = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
@@ -42,7 +43,7 @@ declare module "ioredis" {
   }
 }
 
-/** Teaches a connection the script: sent once per connection, then by its hash, and again after NOSCRIPT. */
+/** Defines the script for a connection, which sends it once, then only its hash, and again after NOSCRIPT. */
 export const defineWriteBoard = (client: Client): void =>
   client.defineCommand("writeBoard", { lua: WRITE_BOARD, numberOfKeys: 1 })
 

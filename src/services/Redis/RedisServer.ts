@@ -4,19 +4,20 @@ import * as Option from "effect/Option"
 import { BOARD_KEY, BOARD_TTL_SECONDS } from "../../domain/Messages.ts"
 import { Redis, RedisFailure } from "./Redis.ts"
 import { describeRedisError, openConnection } from "./RedisConnection.ts"
+import { makeRedisGuard } from "./RedisGuard.ts"
 import { defineWriteBoard, runWriteBoard } from "./RedisScript.ts"
 import { subscribeBoard } from "./RedisSubscription.ts"
 import { defineTake, runTake } from "./RedisTake.ts"
 import { redisConfig } from "./RedisUrl.ts"
 
-/** One round trip; its failure says what happened and carries nothing that was sent. */
+/** One round trip. Its failure says what happened and contains nothing that was sent. */
 const request = <A>(operation: RedisFailure["operation"], send: () => Promise<A>) =>
   Effect.tryPromise({
     try: send,
     catch: (error) => new RedisFailure({ operation, cause: new Error(describeRedisError(error)) }),
   })
 
-/** The same with a span, which is made also where none is collected: not for what is asked all the time. */
+/** The same with a span. A span costs time even if nobody collects it, so frequent commands have none. */
 const traced = <A>(operation: RedisFailure["operation"], send: () => Promise<A>) =>
   Effect.withSpan(request(operation, send), `Redis.${operation}`, { kind: "client" })
 
@@ -27,8 +28,9 @@ const isWrongType = (error: unknown): boolean =>
 export const config = redisConfig
 
 /**
- * A Redis server at `REDIS_URL`. A bad or missing URL fails; an unavailable Redis does not: every command fails until
- * it is back, and the connections come back by themselves.
+ * A Redis server at `REDIS_URL`. The layer fails if the URL is missing or malformed. It does not fail if Redis is
+ * unavailable: then every command fails, and the connections are opened again by themselves. See `RedisGuard` for how
+ * fast commands fail.
  */
 export const layer = Layer.effect(
   Redis,
@@ -40,7 +42,9 @@ export const layer = Layer.effect(
     )
     defineWriteBoard(commands)
     defineTake(commands)
-    return Redis.of({
+    const guard = makeRedisGuard()
+    commands.on("ready", guard.reset)
+    return guard.protect({
       readBoard: request("readBoard", () =>
         commands.get(BOARD_KEY).catch((error: unknown) => {
           if (isWrongType(error)) return null

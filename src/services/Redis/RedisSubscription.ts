@@ -8,12 +8,12 @@ import { describeRedisError } from "./RedisConnection.ts"
 import { makeRedisFanout } from "./RedisFanout.ts"
 
 /**
- * How often the subscriber says something: a subscription only listens, and would not notice that the other
- * side is gone. With the 3 s a command may stay unanswered, a mute connection is replaced within 6 s.
+ * How often the subscriber sends a PING. A subscription only receives, so without it a dead connection would not be
+ * noticed. A command may stay unanswered for 3 s, so an unresponsive connection is replaced within 6 s.
  */
 const HEARTBEAT = "3 seconds"
 
-/** Subscribes the connection to the board's channel, again after every reconnection, until the scope ends. */
+/** Subscribes to the board's channel, again after every reconnection, until the scope ends. */
 export const subscribeBoard = Effect.fnUntraced(function* (
   client: Client,
 ): Effect.fn.Return<Stream.Stream<BoardNotification>, never, Scope.Scope> {
@@ -28,7 +28,7 @@ export const subscribeBoard = Effect.fnUntraced(function* (
         fanout.subscribed()
       },
       (error: unknown) => {
-        // Without a connection this is an outage, which the connection reports.
+        // Without a connection this is an outage, which the connection logs.
         if (refused || client.status !== "ready") return
         refused = true
         log(Effect.logWarning("Redis refused the subscription", { reason: describeRedisError(error) }))
@@ -45,7 +45,7 @@ export const subscribeBoard = Effect.fnUntraced(function* (
   const beat = Effect.suspend(() => {
     if (client.status !== "ready") return Effect.void
     if (!fanout.isSubscribed()) return Effect.promise(subscribe)
-    // An answer is not looked at: the connection's own time limit replaces it when none comes.
+    // The answer does not matter: if there is none, the connection's own time limit replaces the connection.
     return Effect.ignore(Effect.tryPromise(() => client.ping()))
   })
   yield* beat.pipe(Effect.andThen(Effect.sleep(HEARTBEAT)), Effect.forever, Effect.forkScoped)

@@ -3,8 +3,8 @@ import type { Bucket, Taken } from "./Redis.ts"
 import { nameOf } from "./RedisBucket.ts"
 
 /**
- * `takeFrom` inside Redis, on the clock of Redis, so that all processes count by one. One key, so that it also runs on
- * a cluster; it goes away when the bucket is full. A number is written in full: the default keeps 14 digits.
+ * `takeFrom` inside Redis, on the clock of Redis, so that all processes use one clock. It uses one key, so it also runs
+ * on a cluster; the key expires when the bucket is full. `%.0f` writes a number in full: the default has 14 digits.
  */
 const TAKE = `
 local burst, refill = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -28,7 +28,7 @@ return { allowed and 1 or 0, remaining, wait }
 
 declare module "ioredis" {
   interface RedisCommander<Context> {
-    /** Defined by `defineTake`; gives allowed (1 or 0), remaining, wait in ms. */
+    /** Defined by `defineTake`; gives allowed (1 or 0), remaining tokens, and the wait in milliseconds. */
     takeFromBucket(
       key: string,
       burst: number,
@@ -37,7 +37,7 @@ declare module "ioredis" {
   }
 }
 
-/** Teaches a connection the script. */
+/** Defines the script for a connection. */
 export const defineTake = (client: Client): void =>
   client.defineCommand("takeFromBucket", { lua: TAKE, numberOfKeys: 1 })
 

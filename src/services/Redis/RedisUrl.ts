@@ -4,7 +4,7 @@ import type { RedisOptions } from "ioredis"
 
 type Endpoint = Pick<RedisOptions, "host" | "port" | "db" | "username" | "password" | "tls">
 
-/** Where Redis is and how to sign in. The URL's query is not used: options are the code's to choose. */
+/** The address of Redis and how to sign in; undefined if the URL is malformed. The query of the URL is ignored. */
 export const parseRedisUrl = (text: string): Endpoint | undefined => {
   const url = URL.parse(text)
   if (url === null || url.hostname === "" || !/^(\/\d*)?$/.test(url.pathname)) return undefined
@@ -19,7 +19,7 @@ export const parseRedisUrl = (text: string): Endpoint | undefined => {
       ...(url.protocol === "rediss:" ? { tls: {} } : {}),
     }
   } catch {
-    // A "%" that encodes nothing.
+    // The user or password has a "%" that encodes nothing.
     return undefined
   }
 }
@@ -30,5 +30,5 @@ const RedisUrl = Schema.String.check(
   ),
 )
 
-/** `REDIS_URL`: `redis://` or, over TLS, `rediss://`. Required; a bad value is named and not shown. */
+/** `REDIS_URL`: `redis://` or, over TLS, `rediss://`. Required. The error about a bad value does not contain it. */
 export const redisConfig = { url: Config.schema(Schema.Redacted(RedisUrl), "REDIS_URL") }

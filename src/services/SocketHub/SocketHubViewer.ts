@@ -3,21 +3,21 @@ import { randomInt } from "node:crypto"
 import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 
-/** The service is going away and will be back: RFC 6455 registry, "Service Restart". */
+/** The service stops and will be back: "Service Restart" in the registry of RFC 6455. */
 const CLOSE_SERVICE_RESTART = 1012
 
 /**
- * Unread bytes past which a viewer that is behind is cut. A board has about 500 bytes, at most 21 KiB with ten
- * addresses of the 2,048 characters that Cognito allows; the kernel holds more on top.
+ * A viewer that is behind is cut when it has more unread bytes than this. A board has about 500 bytes, at most 21 KiB
+ * with ten addresses of the 2,048 characters that Cognito allows. The kernel buffers more on top.
  */
 const MAX_UNREAD_BYTES = 64 * 1024
 
-/** Unanswered pings after which a viewer is cut. */
+/** The number of unanswered pings after which a viewer is cut. */
 const MAX_MISSED_PINGS = 2
 
 /**
- * A ping carries a number of this many bytes, which its pong has to repeat (RFC 6455, 5.5.3): as many numbers as V8
- * keeps inside an object.
+ * A ping carries a number of this many bytes, and its pong has to repeat it (RFC 6455, 5.5.3). V8 stores numbers below
+ * 2^31 inside an object, without an allocation.
  */
 const NONCE_BYTES = 4
 const NONCES = 2 ** 31
@@ -32,8 +32,8 @@ const pingFrame = (nonce: number): Buffer => {
 const NOTHING = Buffer.alloc(0)
 
 /**
- * A text as one unmasked WebSocket frame (RFC 6455, 5.2), ready to be written to any number of sockets. Right
- * only without per-message compression.
+ * A text as one unmasked WebSocket frame (RFC 6455, 5.2), which can be written to any number of sockets. Valid only
+ * without per-message compression.
  */
 const textFrame = (text: string): Buffer => {
   const bytes = Buffer.byteLength(text)
@@ -52,10 +52,10 @@ const textFrame = (text: string): Buffer => {
   return frame
 }
 
-/** How a viewer wants its boards. */
+/** The form in which a viewer wants its boards. */
 export type Form = "plain" | "stamped"
 
-/** One board as frames: each form is encoded when the first viewer needs it, and then shared by all. */
+/** One board as frames. Each form is encoded when the first viewer needs it; all viewers then share it. */
 export class Frames {
   readonly #text: (form: Form) => string
   readonly #frames: { [form in Form]?: Buffer } = {}
@@ -69,47 +69,47 @@ export class Frames {
   }
 }
 
-/** What a viewer needs of its hub: one object for all viewers, since each byte here counts thousands of times. */
+/** What a viewer needs from its hub. One object for all viewers, because a byte per viewer counts thousands of times. */
 export interface Audience {
-  /** What everybody should have. */
+  /** What every viewer should have. */
   newest: Frames | undefined
-  /** A viewer had not read the frame before when the next one came. */
+  /** A viewer has not read the frame before, and the next one came. */
   readonly behind: () => void
   /** A viewer is being cut. */
   readonly cut: (reason: "silent" | "unread") => void
-  /** A viewer's connection has ended; `isAnswered` when the peer took part in that. */
+  /** The connection of a viewer has ended; `isAnswered` when the peer sent a close frame. */
   readonly gone: (viewer: Viewer, isAnswered: boolean) => void
 }
 
-/** No close frame came: RFC 6455, 7.1.5. */
+/** The connection ended without a close frame: RFC 6455, 7.1.5. */
 const ABNORMAL_CLOSURE = 1006
 
-// Shared by all viewers: a closure per listener would be kept for every socket.
+// All viewers share these listeners: closures would take memory for every socket.
 function onPong(this: WebSocket, data: Buffer): void {
   if (this instanceof Viewer) this.hear(data)
 }
 function onClose(this: WebSocket, code: number): void {
   if (this instanceof Viewer) this.audience?.gone(this, code !== ABNORMAL_CLOSURE)
 }
-// What a peer does wrong ends its own socket: ws closes it after the error, and destroys it when that takes long.
+// An error of a peer ends its own socket only: ws closes it, and destroys it if the close takes too long.
 const onError = (): void => {}
 
-/** One open socket: has at most one frame on its way, and the newest one waiting behind it. */
+/** One open socket. At most one frame is being sent to it, and the newest one waits behind it. */
 export class Viewer extends WebSocket {
   audience: Audience | undefined
-  /** By whom it counts. */
+  /** The client's address, by which sockets are counted. */
   address = ""
   private missedPings = 0
-  /** What the next pong has to repeat: a pong that does proves that the pings were read. */
+  /** The number that the next pong has to repeat. A pong with it proves that the peer reads its pings. */
   private nonce = 0
   private form: Form = "plain"
   private socket: Duplex | undefined
   private sent: Frames | undefined
-  /** What was on its way at the last ping, and had not left. */
+  /** The frame that was still being sent at the last ping. */
   private stalledOn: Frames | undefined
   private isBehind = false
 
-  /** Joins the audience and writes the newest frame right behind the handshake. */
+  /** Joins the audience and writes the newest frame right after the handshake. */
   join(audience: Audience, socket: Duplex, address: string, form: Form): void {
     this.audience = audience
     this.socket = socket
@@ -124,7 +124,7 @@ export class Viewer extends WebSocket {
     socket.write(newest.in(form))
   }
 
-  /** Writes the newest frame, or leaves it for when the peer has read what it already has. Once per frame. */
+  /** Writes the newest frame, or waits until the peer has read what it was sent before. Once per frame. */
   sendNewest(): void {
     const { socket } = this
     const newest = this.audience?.newest
@@ -132,7 +132,7 @@ export class Viewer extends WebSocket {
     if (this.readyState !== WebSocket.OPEN) return
     if (socket.writableLength === 0) {
       this.sent = newest
-      // No callback: a write that the kernel takes at once, as nearly all do, then costs no turn of its own.
+      // Without a callback, a write that the kernel takes at once, as nearly all do, costs no turn of the event loop.
       socket.write(newest.in(this.form))
       return
     }
@@ -142,46 +142,46 @@ export class Viewer extends WebSocket {
     }
     this.isBehind = true
     this.audience?.behind()
-    // Written when all before it has left: its callback is the moment to send what is newest then.
+    // An empty write ends when everything before it was sent. Its callback sends the frame that is newest then.
     socket.write(NOTHING, (error) => {
       this.isBehind = false
       if (error == null) this.sendNewest()
     })
   }
 
-  /** Asks for a sign of life; cuts the viewer when the last ones stayed unanswered, or nothing more leaves. */
+  /** Pings the viewer. Cuts it when it did not answer the last pings, or reads nothing any more. */
   askForLife(): void {
     const { socket } = this
     if (socket === undefined || this.readyState !== WebSocket.OPEN) return
     if (this.missedPings >= MAX_MISSED_PINGS) return this.cut("silent")
-    // Behind unread bytes a ping would only add to them, and a pong proves no reading.
+    // A ping behind unread bytes would only add to them.
     if (socket.writableLength > 0) {
       if (this.stalledOn === this.sent) return this.cut("unread")
       this.stalledOn = this.sent
       return
     }
     this.stalledOn = undefined
-    // Asked again it is the same, so that a late answer counts.
+    // A repeated ping has the same number, so that a late pong counts.
     if (this.missedPings === 0) this.nonce = randomInt(NONCES)
     this.missedPings++
     socket.write(pingFrame(this.nonce))
   }
 
-  /** Takes a pong: a sign of life when it answers a ping. */
+  /** Takes a pong. It counts only when it repeats the number of a ping. */
   hear(pong: Buffer): void {
     if (pong.length === NONCE_BYTES && pong.readUInt32BE() === this.nonce) this.missedPings = 0
   }
 
   /**
-   * Ends the connection at once, with a reset: after an orderly end the kernel would keep what is unread, for minutes
-   * and without bound on all of them, for a peer that is gone or does not read.
+   * Ends the connection at once, with a reset. After an orderly end the kernel would store the unread bytes for minutes,
+   * without a limit for all connections together, for a peer that is gone or does not read.
    */
   override terminate(): void {
     if (this.socket instanceof Socket) this.socket.resetAndDestroy()
     super.terminate()
   }
 
-  /** Asks the peer to come back later. */
+  /** Sends a close frame that asks the client to reconnect. */
   leave(): void {
     this.close(CLOSE_SERVICE_RESTART, "Service restart")
   }

@@ -1,27 +1,8 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { RankPage } from "../../domain/Ranks.ts"
+import type { RankPage, Standing } from "../../domain/Ranks.ts"
 import type { Board, UserId } from "../../domain/Score.ts"
-import type { ExportCursor, ExportedEvent, FoundPlayer, Moderation } from "./SqlModeration.ts"
-import type { RankPageRequest, StandingAnswer, StandingRequest } from "./SqlRanks.ts"
-import type {
-  HistoryPage,
-  HistoryRequest,
-  IncrementRequest,
-  IncrementRow,
-  OutboxRow,
-} from "./SqlStatements.ts"
-
-export type {
-  ExportCursor,
-  ExportedEvent,
-  FoundPlayer,
-  Moderation,
-  IncrementRequest,
-  IncrementRow,
-  OutboxRow,
-}
 
 /** PostgreSQL refused, or did not answer in time. `cause` is for the log, never for a client. */
 export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
@@ -46,83 +27,150 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "ping",
   ]),
   cause: Schema.Defect(),
-  /** Present when the server said that it undid the statement, and why: see `RolledBack`. */
+  /**
+   * Present when the server said that it rolled the statement back: `data` = a value in it can never be stored,
+   * `deadlock` = the statement was chosen as the victim of a deadlock and may well succeed another time.
+   */
   rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock"])),
 }) {}
 
+/** One request to raise a score by one. */
+export interface IncrementRequest {
+  readonly userId: UserId
+  /** The player's e-mail when the caller knows it. A player who is already stored keeps the stored one. */
+  readonly email: string | undefined
+  /** `Idempotency-Key`: visible ASCII, at most 255 characters. Without one, every request counts. */
+  readonly key: string | undefined
+  /** The access token's `jti`, by which a logout refuses it. */
+  readonly tokenId: string | undefined
+}
+
+/** What became of one request. Only `Counted` changed anything. */
+export type IncrementOutcome =
+  /** The score was raised: the event's id, the stored e-mail, and the player's score after this event. */
+  | { readonly _tag: "Counted"; readonly eventId: string; readonly email: string; readonly score: number }
+  /** The player's key was counted before, or by an earlier request of the same batch. */
+  | { readonly _tag: "Duplicate" }
+  /** The player is not stored, and the request brought no e-mail to store. */
+  | { readonly _tag: "UnknownPlayer" }
+  /** A moderator took the player off the board. */
+  | { readonly _tag: "Hidden" }
+  /** The access token was logged out. */
+  | { readonly _tag: "Revoked" }
+
+/** What became of a batch. */
+export interface IncrementAnswer {
+  /** One per request, in the order of the requests. */
+  readonly outcomes: ReadonlyArray<IncrementOutcome>
+  /** The one outbox row that holds the messages of everything counted; undefined when nothing was. */
+  readonly outboxId: string | undefined
+}
+
+/** One commit whose messages are still to be sent. */
+export interface OutboxCommit {
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly committedAt: number
+  readonly messages: ReadonlyArray<{ readonly id: string; readonly userId: UserId; readonly email: string }>
+}
+
+/** How many commits to lease at most, and for how long. */
+export interface LeaseRequest {
+  readonly leaseSeconds: number
+  readonly limit: number
+}
+
+/** Which part of whose history, and the `jti` of the access token that asks for it. */
+export interface HistoryRequest {
+  readonly userId: UserId
+  readonly tokenId: string | undefined
+  /** Only entries older than this event; undefined = from the newest. */
+  readonly after: string | undefined
+  readonly limit: number
+}
+
+/** Part of a player's history, newest first, and the player's score in the same snapshot. */
+export interface HistoryPage {
+  /** Whether the access token was logged out. */
+  readonly revoked: boolean
+  /** 0 for a player without a score. */
+  readonly score: number
+  readonly entries: ReadonlyArray<{
+    readonly id: string
+    /** ISO 8601, UTC, to the millisecond. */
+    readonly at: string
+    readonly amount: number
+    /** The player's score after this entry. */
+    readonly score: number
+  }>
+}
+
+/** Whose place on the board, and the `jti` of the access token that asks for it. */
+export interface StandingRequest {
+  readonly userId: UserId
+  readonly tokenId: string | undefined
+}
+
+/** A player's place; `revoked` when the access token was logged out. */
+export interface StandingAnswer extends Standing {
+  readonly revoked: boolean
+}
+
+/** Which part of the board: up to `limit` players after the cursor; undefined = from the top. */
+export interface RankPageRequest {
+  /** A `PageCursor`. */
+  readonly after: string | undefined
+  readonly limit: number
+}
+
+/** An access token that is refused from now on. */
+export interface Revocation {
+  /** `Caller.tokenId`: the token's `jti`. */
+  readonly tokenId: string
+  /** Until when, in seconds since 1970: at least until the token expires. */
+  readonly expiresAtSeconds: number
+}
+
+/** What the API and the worker ask of PostgreSQL. Every call fails within 2.5 s of an unresponsive server. */
 export class Sql extends Context.Service<
   Sql,
   {
     /**
-     * Commits a batch in one statement: all of it or, when it fails, none of it or (connection lost, no answer
-     * in time) unknown. One row per request, in order. A failure without `rolledBack` must not be retried: only the
-     * client's `Idempotency-Key` makes a repeat safe. `limitMillis` is for callers who cannot wait for the time
-     * limit of a call.
+     * Commits a batch in one statement: all of it or, when it fails, none of it or (connection lost, no answer in
+     * time) unknown. Never repeat a batch after a failure without `rolledBack`: only the client's `Idempotency-Key`
+     * makes a repeat safe. `limitMillis` shortens the time limit of the call.
      */
     increment(
       batch: ReadonlyArray<IncrementRequest>,
       limitMillis?: number,
-    ): Effect.Effect<ReadonlyArray<IncrementRow>, SqlFailure>
+    ): Effect.Effect<IncrementAnswer, SqlFailure>
 
     /** The best `limit` scores with the stamp of the same snapshot, in board order. */
     top(limit: number): Effect.Effect<Board, SqlFailure>
 
-    /** Stores a player's e-mail, or the new one; the score stays. Idempotent. */
+    /** Stores a player's e-mail, or replaces the stored one; the score stays as it is. Idempotent. */
     register(userId: UserId, email: string): Effect.Effect<void, SqlFailure>
 
     /**
-     * Takes up to `limit` commits whose messages were not sent in time, oldest first. They belong to the caller
-     * for `leaseSeconds`, then they are offered again: a crash in between loses nothing and may send twice.
+     * Leases up to `limit` commits whose messages were not sent in time, oldest first. After `leaseSeconds` they are
+     * offered again, to anyone: delivery is at least once, because a crash after sending sends twice.
      */
-    leaseOutbox(options: {
-      readonly leaseSeconds: number
-      readonly limit: number
-    }): Effect.Effect<ReadonlyArray<OutboxRow>, SqlFailure>
+    leaseOutbox(request: LeaseRequest): Effect.Effect<ReadonlyArray<OutboxCommit>, SqlFailure>
 
-    /** Forgets commits whose messages were all sent. Idempotent. */
+    /** Deletes commits whose messages were all sent. Idempotent. */
     deleteOutbox(ids: ReadonlyArray<string>): Effect.Effect<void, SqlFailure>
 
-    /** Forgets up to `limit` idempotency keys that are older than 24 hours, and gives their number. */
-    pruneKeys(limit: number): Effect.Effect<number, SqlFailure>
-
-    /** One page of a player's history, newest first; `revoked` when the token it is asked with was logged out. */
+    /** Part of one player's history. */
     history(request: HistoryRequest): Effect.Effect<HistoryPage, SqlFailure>
 
-    /** A player's exact rank and neighbours; `revoked` when the token it is asked with was logged out. */
+    /** One player's exact rank and neighbours, from one snapshot. */
     standing(request: StandingRequest): Effect.Effect<StandingAnswer, SqlFailure>
 
-    /** One page of the whole board, with ranks. `after` is a `PageCursor`. */
+    /** Part of the whole board with ranks, from one snapshot. */
     page(request: RankPageRequest): Effect.Effect<RankPage, SqlFailure>
-    /** Refuses every token of this id (`Caller.tokenId`) until the given second since 1970. Idempotent. */
-    revoke(token: {
-      readonly tokenId: string
-      readonly expiresAtSeconds: number
-    }): Effect.Effect<void, SqlFailure>
 
-    /** Forgets up to `limit` revocations of tokens that expired; gives how many. Several may run at once. */
-    pruneRevoked(limit: number): Effect.Effect<number, SqlFailure>
-
-    /** The players of this id or exactly this e-mail, at most 20. Reads the whole table: for operators. */
-    findPlayers(query: string): Effect.Effect<ReadonlyArray<FoundPlayer>, SqlFailure>
-
-    /**
-     * Takes a player off the board and refuses their increments, or ends that; with a history row. Gives the score;
-     * undefined, and no row, when it is so already.
-     */
-    setHidden(hidden: boolean, moderation: Moderation): Effect.Effect<number | undefined, SqlFailure>
-
-    /**
-     * Adds to a score, or takes from it; with a history row. Gives the new score; undefined, and no row, when it would
-     * be below 0. Not idempotent.
-     */
-    correct(amount: number, moderation: Moderation): Effect.Effect<number | undefined, SqlFailure>
-
-    /** Up to `limit` rows of the history of one player, or of all: by player, then oldest first, after a row. */
-    exportHistory(options: {
-      readonly userId: UserId | undefined
-      readonly after: ExportCursor | undefined
-      readonly limit: number
-    }): Effect.Effect<ReadonlyArray<ExportedEvent>, SqlFailure>
+    /** Refuses every token of this id from now on. Idempotent; of two times the later one counts. */
+    revoke(revocation: Revocation): Effect.Effect<void, SqlFailure>
 
     /** Succeeds when PostgreSQL answers. */
     readonly ping: Effect.Effect<void, SqlFailure>

@@ -1,124 +1,72 @@
-import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import type * as SqlClient from "effect/sql/SqlClient"
-import { Count, UserId } from "../../domain/Score.ts"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { UserId } from "../../domain/Score.ts"
+import type { SqlFailure } from "./Sql.ts"
 
-/** Who is meant by an id or an e-mail. */
-const FoundPlayer = Schema.Struct({
-  id: UserId,
-  email: Schema.String,
-  score: Count,
-  hidden: Schema.Boolean,
-})
-export type FoundPlayer = typeof FoundPlayer.Type
-const decodeFoundPlayers = Schema.decodeUnknownEffect(Schema.Array(FoundPlayer))
+/** A player whom an operator asked for. */
+export interface FoundPlayer {
+  readonly id: UserId
+  readonly email: string
+  /** 0 for a player without a score. */
+  readonly score: number
+  readonly hidden: boolean
+}
 
-/** As many as an operator may want to read. */
-const FOUND_PLAYERS = 20
-
-/** The players of this id or exactly this e-mail, which several may share. Reads the whole table. */
-export const findPlayers = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, query: string) {
-  const rows = yield* sql`
-select u.id, u.email, coalesce(s.score, 0)::float8 as score, coalesce(s.hidden, false) as hidden
-from users u left join scores s on s.user_id = u.id
-where u.id = ${query} or u.email = ${query} order by u.id limit ${FOUND_PLAYERS}`
-  return yield* Effect.orDie(decodeFoundPlayers(rows))
-})
-
-/** An operator's doing: to whom, by whom and why. */
+/** What an operator does to a player leaves a history row with these. */
 export interface Moderation {
   readonly userId: UserId
-  /** Who does it: a name for the history. */
+  /** The operator's name. */
   readonly actor: string
   readonly reason: string
 }
 
-const Outcome = Schema.Array(Schema.Struct({ score: Count }))
-const decodeOutcome = Schema.decodeUnknownEffect(Outcome)
+/** One row of the history with everything that is known about it. */
+export interface ExportedEvent {
+  readonly userId: string
+  readonly id: string
+  /** ISO 8601, UTC, to the millisecond. */
+  readonly at: string
+  readonly kind: string
+  readonly amount: number
+  /** The player's score after this event. */
+  readonly score: number
+  readonly key: string | null
+  readonly reason: string | null
+  readonly actor: string | null
+}
 
-/**
- * Takes a player off the board, or puts them back; a player without a score gets one of 0. Gives the score; none when
- * it is so already. One statement; locks in the order of the commit.
- */
-export const setHidden = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  hidden: boolean,
-  moderation: Moderation,
-) {
-  const rows = yield* sql`
-with event as materialized (select nextval('event_id') as id),
-changed as (insert into scores as s (user_id, score, reached, hidden)
-  select u.id, 0, e.id, true from users u, event e where u.id = ${moderation.userId}
-    and (${hidden} or exists (select from scores where user_id = u.id))
-  on conflict (user_id) do update set hidden = ${hidden} where s.hidden <> ${hidden}
-  returning user_id, score),
-history as (insert into score_events (user_id, id, amount, score_after, kind, reason, actor)
-  select c.user_id, e.id, 0, c.score, ${hidden ? "hidden" : "restored"}, ${moderation.reason}, ${moderation.actor}
-  from changed c, event e)
-select score::float8 as score from changed`
-  const [row] = yield* Effect.orDie(decodeOutcome(rows))
-  return row?.score
-})
-
-/**
- * Adds to a score, or takes from it. Gives the new score; none when it would be below 0. One statement; locks in the
- * order of the commit.
- */
-export const correctScore = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  amount: number,
-  moderation: Moderation,
-) {
-  const rows = yield* sql`
-with event as materialized (select nextval('event_id') as id),
-changed as (insert into scores as s (user_id, score, reached)
-  select u.id, greatest(${amount}::bigint, 0), e.id from users u, event e where u.id = ${moderation.userId}
-    and (${amount}::bigint >= 0 or exists (select from scores where user_id = u.id))
-  on conflict (user_id) do update set score = s.score + ${amount}::bigint, reached = excluded.reached
-    where s.score + ${amount}::bigint >= 0
-  returning user_id, score),
-history as (insert into score_events (user_id, id, amount, score_after, kind, reason, actor)
-  select c.user_id, e.id, ${amount}::int, c.score, 'corrected', ${moderation.reason}, ${moderation.actor}
-  from changed c, event e)
-select score::float8 as score from changed`
-  const [row] = yield* Effect.orDie(decodeOutcome(rows))
-  return row?.score
-})
-
-const ExportedEvent = Schema.Struct({
-  userId: Schema.String,
-  id: Schema.String,
-  at: Schema.String,
-  kind: Schema.String,
-  amount: Schema.Int,
-  score: Count,
-  key: Schema.NullOr(Schema.String),
-  reason: Schema.NullOr(Schema.String),
-  actor: Schema.NullOr(Schema.String),
-})
-/** One row of the history with everything that is known of it; `at` is ISO 8601, UTC. */
-export type ExportedEvent = typeof ExportedEvent.Type
-const decodeExportedEvents = Schema.decodeUnknownEffect(Schema.Array(ExportedEvent))
-
-/** Where an export goes on: after this row. */
+/** An export continues after this row. */
 export type ExportCursor = Pick<ExportedEvent, "userId" | "id">
 
-/** Up to `limit` rows of the history of one player, or of all, by player and then in order, after a row. */
-export const exportHistory = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  options: {
-    readonly userId: UserId | undefined
-    readonly after: ExportCursor | undefined
-    readonly limit: number
-  },
-) {
-  const after = options.after ?? { userId: "", id: "0" }
-  const rows = yield* sql`
-select user_id as "userId", id::text, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at,
-  kind, amount, score_after::float8 as score, key, reason, actor
-from score_events
-where (user_id, id) > (${after.userId}, ${after.id}::bigint)
-  ${options.userId === undefined ? sql.literal("") : sql`and user_id = ${options.userId}`}
-order by score_events.user_id, score_events.id limit ${options.limit}`
-  return yield* Effect.orDie(decodeExportedEvents(rows))
-})
+/** Which part of the history an operator reads. */
+export interface ExportRequest {
+  /** Whose history; undefined = everybody's. */
+  readonly userId: UserId | undefined
+  /** Only rows after this one; undefined = from the first. */
+  readonly after: ExportCursor | undefined
+  readonly limit: number
+}
+
+/** What an operator may do to players and scores. Only the admin command has it: no API process can change a score. */
+export class SqlModeration extends Context.Service<
+  SqlModeration,
+  {
+    /** The players with this id or exactly this e-mail, at most 20. Reads the whole table. */
+    findPlayers(query: string): Effect.Effect<ReadonlyArray<FoundPlayer>, SqlFailure>
+
+    /**
+     * Takes a player off the board and refuses their increments, or ends that; adds a history row. Gives the score, or
+     * undefined, without a history row, when nothing had to change. Idempotent.
+     */
+    setHidden(hidden: boolean, moderation: Moderation): Effect.Effect<number | undefined, SqlFailure>
+
+    /**
+     * Adds `amount`, which may be negative, to a score; adds a history row. Gives the new score, or undefined, and
+     * changes nothing, when the score would fall below 0. Not idempotent.
+     */
+    correct(amount: number, moderation: Moderation): Effect.Effect<number | undefined, SqlFailure>
+
+    /** Up to `limit` rows of the history, by player and then oldest first. */
+    exportHistory(request: ExportRequest): Effect.Effect<ReadonlyArray<ExportedEvent>, SqlFailure>
+  }
+>()("scoreboard/services/SqlModeration") {}

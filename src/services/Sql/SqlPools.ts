@@ -1,7 +1,12 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
-import { abandonable } from "../../foundation/Abandonable.ts"
+import * as Layer from "effect/Layer"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { SqlFailure } from "./Sql.ts"
+import * as SqlDatabase from "./SqlDatabase.ts"
+import { CONNECT_TIMEOUT } from "./SqlMigrations.ts"
 
 /** Upper bound of any statement at the server: far above the slowest seen (8 ms), below what a caller waits. */
 const STATEMENT_TIMEOUT_MILLIS = 2000
@@ -9,35 +14,22 @@ const STATEMENT_TIMEOUT_MILLIS = 2000
 /** A row locked elsewhere (an operator's open transaction) fails the batch after this long. */
 const LOCK_TIMEOUT_MILLIS = 1000
 
-/** When the server says nothing at all: the design's three seconds, less what the HTTP answer needs. */
-export const CALL_LIMIT_MILLIS = 2500
-
-/** A connection that is not made by then is given up; the pool tries again for the next caller. */
-export const CONNECT_TIMEOUT = "2 seconds"
-
-/** One per committer: see `COMMITTERS` of the Increment program. */
+/** One per committer: see `COMMITTERS` of the increment programs. */
 const COMMIT_CONNECTIONS = 2
 
-/** Leases and deletions of sent commits are seldom and may wait for one another. */
+/** Leases and deletions of sent commits are rare and may wait for one another. */
 const OUTBOX_CONNECTIONS = 1
 
-/** Board reads are shared by all requests in flight, so few are ever open at once. */
+/** All requests in flight share one read of the board, so only a few reads are ever open at once. */
 const READ_CONNECTIONS = 4
-
-/** Gives up on a call that the server does not answer in time, without waiting for the call to stop. */
-export const bounded = <A, E>(call: Effect.Effect<A, E>, limitMillis: number): Effect.Effect<A, E | Error> =>
-  Effect.timeoutOrElse(abandonable(call), {
-    duration: limitMillis,
-    orElse: () => Effect.fail(new Error(`PostgreSQL did not answer within ${limitMillis} ms`)),
-  })
 
 const LIMITS = {
   statement_timeout: String(STATEMENT_TIMEOUT_MILLIS),
   lock_timeout: String(LOCK_TIMEOUT_MILLIS),
 }
 
-/** The connections of one process, by what they are for; they close with the scope. */
-export const openPools = Effect.fnUntraced(function* (url: Redacted.Redacted) {
+const open = Effect.gen(function* () {
+  const { url } = yield* SqlDatabase.SqlDatabase
   const pool = (name: string, maxConnections: number, startupParameters: Record<string, string>) =>
     PgClient.make({
       url,
@@ -50,7 +42,27 @@ export const openPools = Effect.fnUntraced(function* (url: Redacted.Redacted) {
     // A generic plan halves the cost of small batches: the statement is the same whatever the arrays hold.
     commits: yield* pool("commit", COMMIT_CONNECTIONS, { plan_cache_mode: "force_generic_plan" }),
     reads: yield* pool("read", READ_CONNECTIONS, {}),
-    // A lease or a deletion that a crash undoes only sends a message twice: neither waits for the disk.
+    // Losing a lease or a deletion in a crash only sends a message twice, so neither waits for the disk.
     outbox: yield* pool("outbox", OUTBOX_CONNECTIONS, { synchronous_commit: "off" }),
   }
-})
+}).pipe(Effect.mapError((cause) => new SqlFailure({ operation: "ping", cause })))
+
+/** The connections of one process, by what they are for; they close with the scope. */
+export class SqlPools extends Context.Service<
+  SqlPools,
+  {
+    readonly commits: SqlClient.SqlClient
+    readonly reads: SqlClient.SqlClient
+    readonly outbox: SqlClient.SqlClient
+  }
+>()("scoreboard/services/SqlPools") {}
+
+const pools = Layer.effect(SqlPools, open).pipe(Layer.provide(Reactivity.layer))
+
+/** Connections to a database that has the newest schema. */
+export const layerFrom = SqlDatabase.oncePerUrl((url) =>
+  pools.pipe(Layer.provide(SqlDatabase.layerFrom(url))),
+)
+
+/** The same from `DATABASE_URL`. */
+export const layer = pools.pipe(Layer.provide(SqlDatabase.layer))

@@ -2,38 +2,15 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlError from "effect/sql/SqlError"
-import {
-  NEIGHBOURS,
-  percentileOf,
-  RANK_PAGE,
-  type RankPage,
-  ranksOf,
-  type Standing,
-} from "../../domain/Ranks.ts"
-import { Count, type UserId } from "../../domain/Score.ts"
-
-/** Whose place, and the `jti` ("" = none) of the token it is asked with. */
-export interface StandingRequest {
-  readonly userId: UserId
-  readonly tokenId: string
-}
-
-/** A standing; `revoked` when the token it was asked with was logged out. */
-export interface StandingAnswer extends Standing {
-  readonly revoked: boolean
-}
-
-/** Which part of the board: up to `limit` players after the cursor, none = from the top. */
-export interface RankPageRequest {
-  readonly after: string | undefined
-  readonly limit: number
-}
+import { NEIGHBOURS, percentileOf, RANK_PAGE, type RankPage, ranksOf } from "../../domain/Ranks.ts"
+import { Count } from "../../domain/Score.ts"
+import type { RankPageRequest, StandingAnswer, StandingRequest } from "./Sql.ts"
 
 /**
- * One player's place, as one statement: the two ends of a tie and the scores beyond it are separate branches, each
- * one descent of the board's index, because one condition over both reads the whole tie. A rank is the sum of at
- * most 16 rows of `players_at_least`. The limits are literals: for a parameter the plan that is kept would expect
- * a tenth of the table, so the server would plan anew with every call, for longer than the call takes.
+ * One player's place, as one statement. The two ends of a tie and the scores beyond it are separate branches, each one
+ * descent of the board's index, because one condition over both would read the whole tie. A rank is the sum of at most
+ * 16 rows of `players_at_least`. The limits are literals: with a parameter the plan that the server keeps would expect
+ * a tenth of the table, so it would make a new plan for every call, which takes longer than the call itself.
  */
 export const standingStatement = (sql: SqlClient.SqlClient, request: StandingRequest) => {
   const few = sql.literal(String(NEIGHBOURS))
@@ -61,7 +38,7 @@ stretch as materialized (
   select 'above' as side, * from above union all select 'me', score, reached, user_id from me union all select 'below', * from below),
 first as materialized (select max(score) as score from stretch),
 second as materialized (select max(score) as score from stretch where score < (select score from first))
-select exists (select from revoked_tokens where jti = ${request.tokenId}) as revoked,
+select exists (select from revoked_tokens where jti = ${request.tokenId ?? ""}) as revoked,
   coalesce((select score::float8 from scores where user_id = ${request.userId}), 0) as score,
   (select coalesce(sum(players), 0)::float8 from players_at_least where score = 1) as players,
   (select coalesce(sum(players), 0)::float8 from players_at_least where score = (select score + 1 from first)) as ahead_of_first,
@@ -71,7 +48,7 @@ select exists (select from revoked_tokens where jti = ${request.tokenId}) as rev
     from stretch t left join users u on u.id = t.user_id), '[]') as stretch`
 }
 
-/** A place whose player has no row in `users` counts for the ranks of the others and is not shown. */
+/** A place whose player has no row in `users` counts for the ranks of the others, but is not shown. */
 const Place = Schema.Struct({ email: Schema.NullOr(Schema.String), score: Count })
 
 const StandingRow = Schema.Tuple([
@@ -96,7 +73,7 @@ interface RankedPlace {
 const shown = (places: ReadonlyArray<RankedPlace>) =>
   places.flatMap(({ rank, email, score }) => (email === null ? [] : [{ rank, email, score }]))
 
-/** Where a player stands, from one snapshot: never split this into two statements. */
+/** One player's rank and neighbours from one snapshot: never split this into two statements. */
 export const selectStanding = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   request: StandingRequest,
@@ -125,12 +102,12 @@ const partsOf = (cursor: string) => {
 }
 
 /**
- * A stretch of the board from a cursor on, as one statement: what is left of the cursor's own tie of score and
- * event (one player, unless rows were typed by hand), then of its score, then lower scores.
+ * The part of the board that follows a cursor, as one statement: the rest of the players with the cursor's score and
+ * event (one player, unless somebody wrote rows by hand), then the rest with its score, then lower scores.
  */
 export const pageStatement = (sql: SqlClient.SqlClient, request: RankPageRequest) => {
   const { score, reached, skip } = partsOf(request.after ?? TOP)
-  // A literal here as well, the same for every size of page; the page's own limit is applied to the rows found.
+  // A literal here too, the same for every size of page; the page's own limit applies to the rows found.
   const most = sql.literal(String(RANK_PAGE + 1))
   return sql`
 with stretch as materialized (
@@ -164,7 +141,7 @@ const PageRow = Schema.Tuple([
 ])
 const decodePageRow = Schema.decodeUnknownEffect(PageRow)
 
-/** One page of the whole board, from one snapshot. A player who moves between two pages can be in both, or in none. */
+/** One page of the whole board, from one snapshot. A player who moves between two reads can be on both pages, or on none. */
 export const selectPage = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   request: RankPageRequest,
@@ -185,7 +162,7 @@ export const selectPage = Effect.fnUntraced(function* (
 
 type PagePlace = (typeof PageRow.Type)[0]["stretch"][number]
 
-/** How many of the last row's score and event are before the page's end, those of earlier pages included. */
+/** How many players with the last row's score and event come before the page's end, counting those of earlier pages. */
 const seenAt = (stretch: ReadonlyArray<PagePlace>, last: PagePlace, after: string | undefined): number => {
   const here = stretch.filter(({ score, reached }) => score === last.score && reached === last.reached).length
   const { score, reached, skip } = partsOf(after ?? TOP)

@@ -1,17 +1,13 @@
-import { defaultProvider } from "@aws-sdk/credential-provider-node"
-import { Sha256 } from "@smithy/core/checksum"
-import { SignatureV4 } from "@smithy/signature-v4"
+import { SQSClient, SQSServiceException } from "@aws-sdk/client-sqs"
 import * as Config from "effect/Config"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
-import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
+import * as Predicate from "effect/Predicate"
 import { HttpUrl } from "../../foundation/HttpUrl.ts"
-import { type Answer, makeHttp } from "./SqsHttp.ts"
+import { makeCredentials } from "./SqsCredentials.ts"
+import { abortSignals, makeHttp } from "./SqsHttp.ts"
 
-/** Credentials are read at the first call, from the environment and every other place where AWS keeps them. */
+/** Credentials are read at the first call, from the environment and every other place where AWS stores them. */
 export const sqsConfig = {
   queueUrl: Config.schema(HttpUrl, "SQS_QUEUE_URL"),
   region: Config.NonEmptyString("AWS_REGION"),
@@ -19,95 +15,59 @@ export const sqsConfig = {
   endpoint: Config.option(Config.schema(HttpUrl, "AWS_ENDPOINT_URL_SQS")),
 }
 
-/** One retry, for a kept-alive connection that SQS had just closed. Later tries are the caller's. */
-const retry = { times: 1, schedule: Schedule.jittered(Schedule.spaced("50 millis")) }
+/** One retry, for a kept-alive connection that SQS had just closed. Later attempts are the caller's. */
+const MAX_ATTEMPTS = 2
 
-export type Operation = "SendMessageBatch" | "ReceiveMessage" | "DeleteMessageBatch" | "GetQueueAttributes"
-
-/** SQS answered that it would not, or could not. For the log; `name` is its own word for the reason. */
+/** SQS answered that it would not, or could not. For the log; `name` is the code that SQS gave. */
 class SqsRefusal extends Error {
-  readonly status: number
-  constructor(answer: Answer, code: string, message: string) {
-    super(`${message} (HTTP ${answer.status}, request ${answer.requestId})`)
-    this.name = code
-    this.status = answer.status
+  constructor({ name, message, $metadata: { httpStatusCode, requestId = "-" } }: SQSServiceException) {
+    super(`${message} (HTTP ${httpStatusCode}, request ${requestId})`)
+    this.name = name
   }
 }
 
-/** There are no credentials, or none can be had. */
-class NotSigned extends Data.TaggedError("NotSigned")<{ readonly cause: unknown }> {
-  override readonly message = String(this.cause)
+/**
+ * What a failed call may tell the log. An answer that the SDK could not read, cut off or not of the protocol's form, is
+ * quoted by its error and may have a message's text, so that error is not passed on.
+ */
+const causeOf = (error: unknown): Error => {
+  if (error instanceof SQSServiceException) return new SqsRefusal(error)
+  if (Predicate.hasProperty(error, "$response")) {
+    const { $response: response } = error
+    const status = Predicate.hasProperty(response, "statusCode") ? String(response.statusCode) : "-"
+    return new Error(`The answer of SQS could not be read (HTTP ${status})`)
+  }
+  return error instanceof Error ? error : new Error(String(error))
 }
 
-/** What stands in front of SQS writes `Message`. */
-const Fault = Schema.fromJsonString(
-  Schema.Struct({
-    __type: Schema.String,
-    message: Schema.optionalKey(Schema.String),
-    Message: Schema.optionalKey(Schema.String),
-  }),
-)
-const decodeFault = Schema.decodeUnknownResult(Fault)
-
-const refusal = (answer: Answer) => {
-  const fault = Result.getOrUndefined(decodeFault(answer.body))
-  // Such as com.amazonaws.sqs#QueueDoesNotExist
-  const code = fault?.__type.split("#").at(-1) ?? "Unexplained"
-  return new SqsRefusal(answer, code, fault?.message ?? fault?.Message ?? "SQS does not say why")
-}
-
-const isPassing = (error: Error) => !(error instanceof SqsRefusal) || error.status >= 500
-
-/** One queue, asked by the JSON protocol of SQS; its connections are closed with the scope. */
+/** One queue, and the official client to call it with. */
 export interface SqsClient {
+  readonly queueUrl: string
   /**
-   * One signed call. The text of a 200, still to be decoded; all of it may happen twice. Without a time limit.
-   * Interruption closes the connection.
+   * Makes one call, which may reach SQS twice. There is no time limit but that of connecting. An interruption aborts
+   * the call and closes its connection.
    */
-  call(operation: Operation, input: object): Effect.Effect<string, Error>
+  readonly call: <A>(send: (client: SQSClient) => Promise<A>) => Effect.Effect<A, Error>
 }
 
+/** The client's connections are closed with the scope. SQS need not answer for the client to be made. */
 export const makeSqsClient = Effect.gen(function* () {
   const { queueUrl, region, endpoint } = yield* Config.all(sqsConfig)
   const url = Option.getOrElse(endpoint, () => new URL(queueUrl.origin))
-  const http = yield* makeHttp(url)
-  // Credentials that expire are fetched anew in time.
-  const signer = new SignatureV4({
-    service: "sqs",
+  const sqs = new SQSClient({
     region,
-    credentials: defaultProvider({ clientConfig: { region } }),
-    sha256: Sha256,
-    applyChecksum: false,
+    endpoint: url.href,
+    credentials: makeCredentials(region),
+    maxAttempts: MAX_ATTEMPTS,
+    cacheMiddleware: true,
+    // TLS and the signed payload already protect a body, and a second checksum of each costs processor time.
+    md5: false,
+    requestHandler: yield* makeHttp(url),
   })
-  const sign = (operation: Operation, body: string) =>
-    Effect.tryPromise({
-      try: () =>
-        signer.sign({
-          method: "POST",
-          protocol: url.protocol,
-          hostname: url.hostname,
-          path: url.pathname,
-          headers: {
-            host: url.host,
-            "content-type": "application/x-amz-json-1.0",
-            "x-amz-target": `AmazonSQS.${operation}`,
-          },
-          body,
-        }),
-      catch: (cause) => new NotSigned({ cause }),
-    })
-
   const client: SqsClient = {
-    call: (operation, input) => {
-      const body = JSON.stringify({ QueueUrl: queueUrl.href, ...input })
-      // Signed anew for every attempt: a signature is good for five minutes.
-      return Effect.flatMap(sign(operation, body), ({ headers }) => http.post(headers, body)).pipe(
-        Effect.flatMap((answer) =>
-          answer.status === 200 ? Effect.succeed(answer.body) : Effect.fail(refusal(answer)),
-        ),
-        Effect.retry({ ...retry, while: isPassing }),
-      )
-    },
+    queueUrl: queueUrl.href,
+    call: (send) =>
+      Effect.tryPromise({ try: (signal) => abortSignals.run(signal, () => send(sqs)), catch: causeOf }),
   }
   return client
 })

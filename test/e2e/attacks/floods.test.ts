@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { refusal } from "../../support/engines/FakeCognito.ts"
 import { json } from "../../support/engines/FakeCognito.ts"
 import { exchange, openViewer } from "../../support/fixtures.ts"
-import { ask, bearer, increment, post, tokenOf, World } from "./attackFixtures.ts"
+import { ask, bearer, increment, post, tokenOf, World } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "90 seconds", excludeTestServices: true } as const
 const LOGIN = "/users/auth/login"

@@ -5,7 +5,7 @@ import { createHmac, randomBytes, sign } from "node:crypto"
 import { json, key } from "../../support/engines/FakeCognito.ts"
 import { makeIssuerKey, mint, mintWith } from "../../support/engines/TokenIssuer.ts"
 import { exchange, until } from "../../support/fixtures.ts"
-import { ask, bearer, increment, post, tokenOf, World } from "./attackFixtures.ts"
+import { ask, bearer, increment, post, tokenOf, World } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "90 seconds", excludeTestServices: true } as const
 const VICTIM = "victim"

@@ -8,13 +8,13 @@ const CODINGS = ["br", "gzip"]
 const ask = (path: string, headers: Readonly<Record<string, string>> = {}, options: RequestOptions = {}) =>
   Effect.flatMap(Product, ({ url }) => request(url + path, { ...options, headers }))
 
-/** Every text of the page by its path: what the document names, and the document. */
+/** The paths of all text files of the page: the document and what it refers to. */
 const paths = Effect.map(ask("/"), ({ body }) => [
   "/",
   ...[...body.matchAll(/(?:src|href)="(\/(?:assets\/)?[\w-]+\.\w+)"/g)].map(([, path]) => path ?? ""),
 ])
 
-/** The text of an answer in any coding, as `fetch` decodes it. */
+/** The text of an answer in this coding, decoded by `fetch`. */
 const textOf = (path: string, coding: string) =>
   Effect.flatMap(Product, ({ url }) =>
     Effect.promise(async () => {
@@ -24,7 +24,7 @@ const textOf = (path: string, coding: string) =>
   )
 
 export const files: Suite = (it) => {
-  it.effect("are the same, and smaller, in every coding that a browser accepts", () =>
+  it.effect("have the same content, but fewer bytes, in every coding that a browser accepts", () =>
     Effect.gen(function* () {
       const all = yield* paths
       assert.strictEqual(all.length, 4)
@@ -51,7 +51,7 @@ export const files: Suite = (it) => {
     }),
   )
 
-  it.effect("tell caches what they depend on, and are not sent again while they are the same", () =>
+  it.effect("vary by coding, and are not sent again while they are unchanged", () =>
     Effect.gen(function* () {
       for (const path of yield* paths) {
         for (const coding of ["identity", ...CODINGS]) {
@@ -65,7 +65,7 @@ export const files: Suite = (it) => {
     }),
   )
 
-  it.effect("come in part only as they are", () =>
+  it.effect("are sent in part only uncompressed", () =>
     Effect.gen(function* () {
       const path = (yield* paths).find((name) => name.endsWith(".js")) ?? ""
       const whole = yield* ask(path)
@@ -75,14 +75,14 @@ export const files: Suite = (it) => {
         [part.status, part.headers["content-encoding"], part.body],
         [206, undefined, whole.body.slice(100, 200)],
       )
-      // The rest of a compressed file is not the rest of this one: all of it again.
+      // A range of the compressed file would not fit the uncompressed one, so the whole file is sent again.
       const { headers } = yield* ask(path, { "accept-encoding": "br" }, { method: "HEAD" })
       const other = yield* ask(path, { ...range, "if-range": headers.etag ?? "" })
       assert.deepStrictEqual([other.status, other.body], [200, whole.body])
     }),
   )
 
-  it.effect("are found under their own names only", () =>
+  it.effect("are served only under their own names", () =>
     Effect.gen(function* () {
       for (const path of ["/br/index.html", "/gzip/favicon.svg", "/assets/none.js"]) {
         const { status } = yield* ask(path, { "accept-encoding": "br" })

@@ -10,10 +10,10 @@ import { spawn } from "../../support/engines/ChildProcess.ts"
 import { engineFolder } from "../../support/engines/runFolder.ts"
 import { ROOT } from "../fixtures.ts"
 
-/** How long anything may take to be seen on a page before a test calls it lost, in milliseconds. */
+/** How long a test waits for something to appear on a page, in ms. */
 const PATIENCE_MILLIS = 15_000
 
-/** Everything that would make a browser of a test talk to anyone but the test, or wait for a display. */
+/** Without these flags, the browser would contact other servers or wait for a display. */
 const CHROMIUM_FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -52,7 +52,7 @@ const buildPage = (folder: string) =>
     }),
   )
 
-/** Runs the whole product as `npm start` does, in a folder that has the page, until the scope ends. */
+/** Runs the whole product as `npm start` does, in a folder that contains the page, until the scope ends. */
 export const startLocal = Effect.fnUntraced(function* (folder: string, port = 0) {
   const child = yield* spawn({
     command: process.execPath,
@@ -71,18 +71,18 @@ export interface Credentials {
   readonly password: string
 }
 
-// The players that `npm start` comes with.
+// The players of `npm start`.
 export const ADA: Credentials = { email: "ada@example.com", password: "scoreboard" }
 export const GRACE: Credentials = { email: "grace@example.com", password: "scoreboard" }
 export const LINUS: Credentials = { email: "linus@example.com", password: "scoreboard" }
 
-/** The whole product, running with its page, and a browser: one for all that is tested on the page. */
+/** The running product with its page, and a browser. All tests of the page share them. */
 export class Product extends Context.Service<
   Product,
   {
     readonly url: string
     readonly browser: Browser
-    /** What it runs in: the page in `dist/web`, its data in `.data`. */
+    /** The working folder: the page is in `dist/web`, the data in `.data`. */
     readonly folder: string
   }
 >()("test/e2e/Product") {
@@ -97,16 +97,16 @@ export class Product extends Context.Service<
   )
 }
 
-/** Part of what is tested on the page. The scores go on from test to test. */
+/** A group of tests of the page. Scores carry over from test to test. */
 export type Suite = (it: Vitest.MethodsNonLive<Product>) => void
 
-/** What a page notes about itself from its first line on. */
+/** What a page records about itself, from its start. */
 interface Notes {
-  /** What the content security policy has refused. */
+  /** What the content security policy has blocked. */
   readonly violations: Array<string>
-  /** All layout shifts, also those that follow an input: how much, and what moved. */
+  /** All layout shifts, including those after an input: how large, and what moved. */
   readonly layoutShifts: Array<string>
-  /** The rows that were animated, by who they show. */
+  /** The players whose rows were animated. */
   readonly glides: Array<string>
 }
 
@@ -146,13 +146,13 @@ const takeNotes = () => {
 export interface OpenOptions extends BrowserContextOptions {
   /** `/` when left out. */
   readonly path?: string
-  /** Runs before the page is opened: for what the test answers itself. */
+  /** Runs before the page is opened, for requests that the test answers. */
   readonly before?: (page: Page) => Promise<void>
 }
 
 /**
- * A page in a browser profile of its own, opened. When the scope ends, the test fails if anything on it threw, or
- * the content security policy refused anything.
+ * Opens a page in its own browser profile. When the scope ends, the test fails if anything on the page threw or if the
+ * content security policy blocked anything.
  */
 export const openPage = Effect.fnUntraced(function* (
   { browser, url }: { readonly browser: Browser; readonly url: string },
@@ -181,10 +181,10 @@ export const openPage = Effect.fnUntraced(function* (
   return page
 })
 
-/** Waits until an element is seen. */
+/** Waits until an element is visible. */
 export const seen = (locator: Locator): Promise<void> => locator.waitFor({ state: "visible" })
 
-/** Waits until the page says this of its connection. */
+/** Waits until the page shows this state of its connection. */
 export const connection = (page: Page, state: string): Promise<void> =>
   seen(page.locator(`[data-state="${state}"]`))
 
@@ -196,7 +196,7 @@ export const row = (page: Page, rank: number, email: string, score: number): Pro
     }),
   )
 
-/** Signs in by the form; gives the score that the page then shows beside the board. */
+/** Signs in with the form. Returns the score that the page then shows beside the board. */
 export const signInOn = async (page: Page, { email, password }: Credentials): Promise<number> => {
   await page.getByLabel("E-mail").fill(email)
   await page.getByLabel("Password").fill(password)

@@ -9,12 +9,12 @@ import { engineFolder } from "../../support/engines/runFolder.ts"
 import { increment, signIn } from "../fixtures.ts"
 import { ADA, connection, openPage, Product, row, startLocal, type Suite } from "./fixtures.ts"
 
-/** A mark that only this document has: it is gone after a reload. */
+/** Marks this document. The mark is gone after a reload. */
 const mark = (page: Page) => page.evaluate(() => document.body.setAttribute("data-mark", ""))
 const isSameDocument = (page: Page) => page.evaluate(() => document.body.hasAttribute("data-mark"))
 
 export const live: Suite = (it) => {
-  it.effect("says what it is through every loss of the server, and always catches up by itself", () =>
+  it.effect("shows its state through every loss of the server, and always catches up by itself", () =>
     Effect.gen(function* () {
       const { folder: built, browser } = yield* Product
       const folder = yield* engineFolder("scoreboard-local-")
@@ -33,7 +33,7 @@ export const live: Suite = (it) => {
       yield* shows(1)
       yield* Effect.promise(() => mark(page))
 
-      // The network between them is cut, and heals.
+      // The network between page and server is cut and restored.
       yield* proxy.refuse
       yield* says("reconnecting")
       yield* score
@@ -41,7 +41,7 @@ export const live: Suite = (it) => {
       yield* says("live")
       yield* shows(2)
 
-      // The device loses its network, and finds it.
+      // The device goes offline and online.
       yield* Effect.promise(() => page.context().setOffline(true))
       yield* says("offline")
       yield* score
@@ -49,7 +49,7 @@ export const live: Suite = (it) => {
       yield* says("live")
       yield* shows(3)
 
-      // The server is restarted, and has its data back.
+      // The server restarts with its data.
       yield* first.child.stop
       yield* says("reconnecting")
       yield* startLocal(folder, port)

@@ -6,7 +6,7 @@ import { player } from "./player.ts"
 import { sessions } from "./sessions.ts"
 import { states } from "./states.ts"
 
-// One file: to start the browser and the product for each part would take longer than most of the parts.
+// One file, because starting the browser and the product for each part would take longer than most parts.
 layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The page", (it) => {
   describe("files", () => {
     files(it)

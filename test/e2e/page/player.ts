@@ -18,7 +18,7 @@ import {
   type Suite,
 } from "./fixtures.ts"
 
-/** Raises a player's score from outside any page. */
+/** Scores points for a player without a page. */
 const scoreElsewhere = Effect.fnUntraced(function* (url: string, player: Credentials, times: number) {
   const token = yield* signIn(url, player)
   for (let time = 0; time < times; time++) {
@@ -31,7 +31,7 @@ const press = async (page: Page, times: number) => {
   for (let time = 0; time < times; time++) await scoreButton(page).click()
 }
 
-/** Answers the next request of a page for `path` in the server's place. */
+/** Answers the next request of a page for `path` instead of the server. */
 const answerOnce = (page: Page, path: string, status: number, retryAfterSeconds?: number) =>
   page.route(
     path,
@@ -62,7 +62,7 @@ export const player: Suite = (it) => {
     }),
   )
 
-  it.effect("glides past the player who was overtaken, and ends in the right order", () =>
+  it.effect("glides past the overtaken player and ends in the right order", () =>
     Effect.gen(function* () {
       const product = yield* Product
       const page = yield* openPage(product)
@@ -80,7 +80,7 @@ export const player: Suite = (it) => {
     }),
   )
 
-  it.effect("stays with one truth in two tabs of the same player", () =>
+  it.effect("shows the same score in two tabs of the same player", () =>
     Effect.gen(function* () {
       const product = yield* Product
       const [first, second] = [yield* openPage(product), yield* openPage(product)]
@@ -92,7 +92,7 @@ export const player: Suite = (it) => {
     }),
   )
 
-  it.effect("uses the keyboard only", () =>
+  it.effect("can be used with the keyboard only", () =>
     Effect.gen(function* () {
       const page = yield* openPage(yield* Product)
       const focused = (name: string) => seen(page.locator(":focus", { hasText: name }))
@@ -108,7 +108,7 @@ export const player: Suite = (it) => {
         await focused("Score a point")
         await page.keyboard.press("Space")
         await page.keyboard.press("Enter")
-        await seen(page.getByText("2 counted since you signed in"))
+        await seen(page.getByText("2 points since you signed in"))
         await page.keyboard.press("Shift+Tab")
         await focused("Sign out")
         await page.keyboard.press("Enter")
@@ -117,7 +117,7 @@ export const player: Suite = (it) => {
     }),
   )
 
-  it.effect("is told what is missing, and that e-mail or password is wrong, and gets in afterwards", () =>
+  it.effect("sees which field is missing, then that e-mail or password is wrong, and can then sign in", () =>
     Effect.gen(function* () {
       const page = yield* openPage(yield* Product)
       yield* Effect.promise(async () => {
@@ -133,7 +133,7 @@ export const player: Suite = (it) => {
     }),
   )
 
-  it.effect("is told to wait before the next sign-in, and for how long", () =>
+  it.effect("sees how long to wait before the next sign-in", () =>
     Effect.gen(function* () {
       const page = yield* openPage(yield* Product)
       yield* Effect.promise(async () => {
@@ -149,14 +149,14 @@ export const player: Suite = (it) => {
     }),
   )
 
-  it.effect("sees a press that came too fast go again, and may press after the wait", () =>
+  it.effect("sees a press that came too fast disappear, and can press after the wait", () =>
     Effect.gen(function* () {
       const page = yield* openPage(yield* Product)
       yield* Effect.promise(async () => {
         const before = await signInOn(page, ADA)
         await answerOnce(page, "**/scores/increment", 429, 2)
         await scoreButton(page).click()
-        await seen(page.getByText("Too fast: that press was not counted."))
+        await seen(page.getByText("Too fast. That press was not counted."))
         await ownScore(page, before)
         await seen(page.getByRole("button", { name: "Wait 1 sec" }))
         await scoreButton(page).click()
@@ -165,29 +165,29 @@ export const player: Suite = (it) => {
     }),
   )
 
-  it.effect("is counted once when the server was away for a moment, or its answer was lost", () =>
+  it.effect("is counted once after a 503 or a lost answer", () =>
     Effect.gen(function* () {
       const page = yield* openPage(yield* Product)
       yield* Effect.promise(async () => {
         const before = await signInOn(page, ADA)
         await answerOnce(page, "**/scores/increment", 503, 1)
         await scoreButton(page).click()
-        await seen(page.getByText("No answer yet. Trying again; it counts once."))
-        await seen(page.getByText("1 counted since you signed in"))
+        await seen(page.getByText("No answer yet. Retrying; your press counts once."))
+        await seen(page.getByText("1 point since you signed in"))
         const loseAnswer = async (route: Route) => {
           await route.fetch()
           await route.abort()
         }
         await page.route("**/scores/increment", loseAnswer, { times: 1 })
         await scoreButton(page).click()
-        await seen(page.getByText("2 counted since you signed in"))
+        await seen(page.getByText("2 points since you signed in"))
         await ownScore(page, before + 2)
         await seen(page.locator('[data-own="true"]', { hasText: new RegExp(`Score ${before + 2}`) }))
       })
     }),
   )
 
-  it.effect("is asked to sign in again when the session cannot be refreshed, and goes on", () =>
+  it.effect("is asked to sign in again when the session cannot be refreshed, and can continue", () =>
     Effect.gen(function* () {
       const page = yield* openPage(yield* Product)
       yield* Effect.promise(async () => {

@@ -17,7 +17,7 @@ export const boardOf = (places: number): ReadonlyArray<Score> =>
 
 const LONG = "a.very.long.address.that.somebody.really.has.and.types.every.single.day"
 
-/** A board of the longest addresses, some without a break, and of the largest scores. */
+/** A board with the longest addresses, some without a place to break the line, and the largest scores. */
 const EXTREMES = boardOf(10).map(({ email }, place) => ({
   email:
     [email, `${LONG}@${LONG}.example.com`, `${"w".repeat(64)}@example.com`, "no-address", "شريف@مثال.com"][
@@ -26,7 +26,7 @@ const EXTREMES = boardOf(10).map(({ email }, place) => ({
   score: Math.floor(9_876_543_210 / 2 ** place),
 }))
 
-/** A server's live board, spoken by the test in its place: the page and its policies are still the server's. */
+/** Sends the live board to the page instead of the server. The page and its headers still come from the server. */
 export const serveBoard = (first: ReadonlyArray<Score>) => {
   const sockets = new Set<WebSocketRoute>()
   let scores = first
@@ -55,7 +55,7 @@ interface Standing {
   readonly percentile: number | null
 }
 
-/** Signs in as this player, whom the test vouches for; increments count. */
+/** Signs in as this player. The test answers instead of the server, and counts increments. */
 export const actAs = async (
   page: Page,
   email: string,
@@ -88,15 +88,15 @@ const answer = (page: Page, path: string, status: number, retryAfterSeconds = 30
 
 const press = (page: Page) => page.getByRole("button", { name: "Score a point" }).click()
 
-/** A state of the page that someone can meet. */
+/** A state of the page that a viewer can see. */
 export interface Scene {
   readonly name: string
   readonly options?: OpenOptions
   /** Runs before the page is opened. */
   readonly arrange: (page: Page) => Promise<void>
-  /** Brings the open page to the state. */
+  /** Brings the open page into the state. */
   readonly act?: (page: Page) => Promise<void>
-  /** What is seen when it is there. */
+  /** What is visible in the state. */
   readonly shows: (page: Page) => Locator
 }
 
@@ -189,7 +189,7 @@ export const SCENES: ReadonlyArray<Scene> = [
       await answer(page, "**/scores/increment", 503)
       await press(page)
     },
-    shows: (page) => page.getByText("The server cannot count at the moment."),
+    shows: (page) => page.getByText("Scoring is unavailable right now."),
   },
   {
     name: "expired",
@@ -218,7 +218,7 @@ export const SCENES: ReadonlyArray<Scene> = [
       await page.route("**/scores", (route) => route.abort())
       await page.routeWebSocket("**/scores/websocket?stamped", (socket) => socket.close())
     },
-    shows: (page) => page.getByText("No board yet"),
+    shows: (page) => page.getByText("Board unavailable"),
   },
   {
     name: "offline",

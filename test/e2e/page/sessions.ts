@@ -9,14 +9,14 @@ import { request } from "../../support/fixtures.ts"
 import { increment, signIn } from "../fixtures.ts"
 import { GRACE, openPage, ownScore, Product, scoreButton, seen, signInOn, type Suite } from "./fixtures.ts"
 
-/** How long the first token of the page is accepted: time to read the score with it. */
+/** The lifetime of the first token of the page: long enough to read the score with it. */
 const TOKEN_MILLIS = 2_500
 
 const Tokens = Schema.Struct({ accessToken: Schema.String, refreshToken: Schema.String })
 const Standing = Schema.fromJsonString(Schema.Struct({ score: Schema.Int }))
 const Claims = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
 
-/** The same token, by the same key, but of a shorter life. */
+/** The same token with an earlier expiry, signed by the same key. */
 const shorten = async (folder: string, token: string, expiresAt: number): Promise<string> => {
   const key = createPrivateKey(await readFile(join(folder, ".data/identity-key.pem")))
   const [header = "", payload = ""] = token.split(".")
@@ -28,7 +28,7 @@ const shorten = async (folder: string, token: string, expiresAt: number): Promis
   return `${input}.${sign("RSA-SHA256", Buffer.from(input), key).toString("base64url")}`
 }
 
-/** What the page has asked of a path so far, and what it was answered. */
+/** The requests of the page for a path so far, and the statuses of their answers. */
 const watch = (page: Page, path: string) => {
   const asked: Array<Request> = []
   page.on("request", (sent) => {
@@ -40,7 +40,7 @@ const watch = (page: Page, path: string) => {
 
 const bearerOf = (sent: Request | undefined) => sent?.headers()["authorization"]?.replace("Bearer ", "") ?? ""
 
-/** What the server says of a refresh token. */
+/** The status with which the server answers a refresh with this token. */
 const refreshStatus = (url: string, refreshToken: string) =>
   Effect.map(
     request(`${url}/users/auth/refresh`, {
@@ -51,16 +51,16 @@ const refreshStatus = (url: string, refreshToken: string) =>
     ({ status }) => status,
   )
 
-/** A player's score as the server tells it to somebody who signs in. */
+/** The score that the server reports after a new sign-in. */
 const scoreOf = Effect.fnUntraced(function* (url: string) {
   const authorization = `Bearer ${yield* signIn(url, GRACE)}`
   const { body } = yield* request(`${url}/scores/me`, { headers: { authorization } })
   return Schema.decodeUnknownSync(Standing)(body).score
 })
 
-/** Nothing here is answered in the server's place: only the life of one token is made short. */
+/** The server answers everything here; the test only shortens the life of one token. */
 export const sessions: Suite = (it) => {
-  it.effect("is refreshed once without a word, ends on the server too, and begins anew", () =>
+  it.effect("is refreshed once without a message, ends on the server too, and can start again", () =>
     Effect.gen(function* () {
       const { browser, url, folder } = yield* Product
       let tokens = Tokens.make({ accessToken: "", refreshToken: "" })
@@ -87,7 +87,7 @@ export const sessions: Suite = (it) => {
         assert.strictEqual(await signInOn(page, GRACE), before)
         assert.deepStrictEqual(await refreshes.statuses(), [])
 
-        // A token expires with a whole second.
+        // Tokens expire at a full second.
         await page.waitForTimeout(expiresAt + 1_000 - Date.now())
         await scoreButton(page).click()
         await ownScore(page, before + 1)

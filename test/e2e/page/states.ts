@@ -11,11 +11,11 @@ import { ROOT } from "../fixtures.ts"
 import { connection, openPage, Product, seen, type Suite } from "./fixtures.ts"
 import { actAs, boardOf, SCENES, serveBoard } from "./scenes.ts"
 
-/** `npm run screenshots` sets it: where the pictures of all states go; two of them also go to the README. */
+/** The folder for screenshots of all states, set by `npm run screenshots`. Two of them are also used by the README. */
 const SCREENSHOTS = process.env["SCREENSHOTS"]
 const README_SCENE = "signed in"
 
-/** The rules a theme can break. */
+/** The rules that depend on the theme. */
 const COLOURS = ["color-contrast"]
 
 const violations = async (page: Page, rules?: ReadonlyArray<string>) => {
@@ -24,7 +24,7 @@ const violations = async (page: Page, rules?: ReadonlyArray<string>) => {
   return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)
 }
 
-/** Until nothing moves any more, as a viewer waits; or at once, where only the end is looked at. */
+/** Waits until all animations have ended, or skips to their end if only that matters. */
 const isStill = async (page: Page, how: "wait" | "skip" = "skip") => {
   await page.waitForLoadState("load")
   await page.evaluate(async (skip) => {
@@ -36,7 +36,7 @@ const isStill = async (page: Page, how: "wait" | "skip" = "skip") => {
   }, how === "skip")
 }
 
-/** The numbers that are wider than their place; runs in the page. */
+/** The numbers that are wider than their row or card. Runs in the page. */
 const cutNumbers = () =>
   [...document.querySelectorAll(".count > span:first-child")]
     .filter((number) => {
@@ -109,7 +109,7 @@ export const states: Suite = (it) => {
     }),
   )
 
-  it.effect("moves nothing for those who asked for less motion, and ends the same", () =>
+  it.effect("moves nothing for viewers who prefer less motion, and ends the same", () =>
     Effect.gen(function* () {
       const board = serveBoard(boardOf(10))
       const page = yield* openPage(yield* Product, { before: board.arrange, reducedMotion: "reduce" })
@@ -129,7 +129,7 @@ export const states: Suite = (it) => {
     }),
   )
 
-  it.effect("asks for the board while the socket is refused, and says so", () =>
+  it.effect("polls the board while the socket is refused, and says so", () =>
     Effect.gen(function* () {
       const page = yield* openPage(yield* Product, {
         before: (opened) => opened.routeWebSocket("**/scores/websocket?stamped", (socket) => socket.close()),
@@ -138,7 +138,7 @@ export const states: Suite = (it) => {
     }),
   )
 
-  it.effect("loads itself again on a wall when another version is deployed, and only once for it", () =>
+  it.effect("reloads a wall when another version is deployed, and only once for that version", () =>
     Effect.gen(function* () {
       let checks = 0
       let loads = 0
@@ -147,7 +147,7 @@ export const states: Suite = (it) => {
         before: async (opened) => {
           opened.on("domcontentloaded", () => loads++)
           await opened.clock.install()
-          // What is asked for without the query names another script, for ever: as a cache that keeps the old page.
+          // A check, which has no query, always finds another script, as if a cache returned an old page forever.
           await opened.route(/\/$/, async (route) => {
             const response = await route.fetch()
             const body = (await response.text()).replaceAll("/assets/index-", "/assets/other-")

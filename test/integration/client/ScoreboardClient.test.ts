@@ -35,14 +35,14 @@ const startServer = async () => {
   }
 }
 
-/** The first view that is as wanted; a test that never sees one ends with its time limit. */
+/** The first view that is as wanted. If there is none, the time limit of the test ends the wait. */
 const until = (client: ScoreboardClient, wanted: (view: BoardView) => boolean) =>
   new Promise<BoardView>((resolve) => {
     client.subscribe((view) => wanted(view) && resolve(view))
   })
 
 describe("ScoreboardClient on Node's own WebSocket and fetch", () => {
-  it("goes live, polls while the socket is refused, returns to live, and hangs up on close", async () => {
+  it("goes live, polls while the socket is refused, returns to live, and closes its socket on close", async () => {
     await using server = await startServer()
     const client = new ScoreboardClient({ url: server.url })
     assert.strictEqual((await until(client, ({ state }) => state === "live")).scores?.[0]?.score, 2)
@@ -60,7 +60,7 @@ describe("ScoreboardClient on Node's own WebSocket and fetch", () => {
     await once(peer, "close")
   })
 
-  it("asks for stamps, and keeps its board when it comes back to a process that is behind", async () => {
+  it("asks for stamps, and keeps its board when it reconnects to a process that is behind", async () => {
     await using server = await startServer()
     server.state.version = 9
     const client = new ScoreboardClient({ url: server.url, fetchFirst: false })

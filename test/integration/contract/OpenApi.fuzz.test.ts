@@ -17,7 +17,7 @@ import {
   redisWith,
   signIn,
   sqlWith,
-} from "../programs/http/apiFixtures.ts"
+} from "../programs/http/fixtures.ts"
 import { casesOf } from "./contractCases.ts"
 import {
   complaints,

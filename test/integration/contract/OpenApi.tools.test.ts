@@ -6,7 +6,7 @@ import { cpSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { WorkerPrograms } from "../../../src/programs/process/WorkerProcess.ts"
 import { temporaryFolder } from "../../support/fixtures.ts"
-import { api, ask, Engine, origin, PASSWORD } from "../programs/http/apiFixtures.ts"
+import { api, ask, Engine, origin, PASSWORD } from "../programs/http/fixtures.ts"
 import { runNode, runTool, TOOLS } from "./openApiTools.ts"
 
 const OPTIONS = { timeout: "30 seconds", excludeTestServices: true } as const

@@ -7,7 +7,7 @@ import { spawn } from "./ChildProcess.ts"
 import { freePort } from "./freePort.ts"
 import { engineFolder } from "./runFolder.ts"
 
-/** A user of the seeded pool; `sub` is also the user name. */
+/** A user of the seeded pool, whose user name is `sub`. */
 export interface CognitoUser {
   readonly email: string
   readonly password: string
@@ -16,7 +16,7 @@ export interface CognitoUser {
 
 /** A running identity provider that speaks Cognito's protocol. */
 export interface CognitoEngine {
-  /** What a process or a ConfigProvider needs to use it. */
+  /** The configuration of a process, or of a ConfigProvider, that uses it. */
   readonly env: {
     readonly AWS_REGION: string
     readonly AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER: string
@@ -25,14 +25,14 @@ export interface CognitoEngine {
     readonly COGNITO_ISSUER: string
     readonly COGNITO_JWKS_URI: string
   }
-  /** At least one. */
+  /** The users who can sign in, at least one. */
   readonly users: readonly [CognitoUser, ...Array<CognitoUser>]
 }
 
 export interface CognitoServerOptions {
-  /** How many users the pool has; 1 when left out. The server rewrites all of them at each login. */
+  /** How many users the pool has; 1 if left out. The server rewrites all of them at each login. */
   readonly users?: number
-  /** How long access and id tokens hold, in seconds; an hour when left out. */
+  /** How long access and id tokens are valid, in seconds; an hour if left out. */
   readonly tokenSeconds?: number
 }
 
@@ -46,7 +46,7 @@ const makeUser = (index: number): CognitoUser => ({
   sub: randomUUID(),
 })
 
-/** The store of the server as it stands after the pool, the client and the users were made. */
+/** Writes the files that the server has after somebody created the pool, the client and the users. */
 const seed = async (
   directory: string,
   issuerDomain: string,
@@ -98,7 +98,7 @@ const seed = async (
   })
 }
 
-/** Starts cognito-local in a temporary folder with a seeded pool; both are gone with the scope. Takes a second. */
+/** Starts cognito-local in a temporary folder with a seeded pool. Both end with the scope. Takes a second. */
 export const make = Effect.fnUntraced(function* (options: CognitoServerOptions = {}) {
   const directory = yield* engineFolder("scoreboard-cognito-")
   const port = yield* freePort

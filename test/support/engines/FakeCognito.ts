@@ -6,16 +6,16 @@ import { listen } from "./listen.ts"
 /** The key that signs the provider's tokens. */
 export const key = makeIssuerKey()
 
-/** The id of its pool. */
+/** The id of the provider's pool. */
 export const POOL = "eu-west-1_Pool"
 
-/** The id of its only client. */
+/** The id of the pool's only client. */
 export const CLIENT = "client"
 
 /** Answers one request, or does not. */
 export type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void
 
-/** An answer of Cognito's API, and of the key set. */
+/** An answer of Cognito's API, or a key set. */
 export const json =
   (status: number, content: unknown): Answer =>
   (_request, response) => {
@@ -25,12 +25,12 @@ export const json =
 /** An error of Cognito's API. */
 export const refusal = (name: string, message = "No.") => json(400, { __type: name, message })
 
-/** No answer at all. */
+/** Never answers. */
 export const mute: Answer = () => undefined
 
 const OPERATIONS = ["InitiateAuth", "GetUser", "GetTokensFromRefreshToken", "RevokeToken"] as const
 
-/** A provider whose every answer is the test's: what real Cognito says cannot be provoked in an emulator. */
+/** A provider whose answers the test decides: an emulator cannot be made to answer all that real Cognito does. */
 export const make = Effect.gen(function* () {
   const answers: Record<(typeof OPERATIONS)[number] | "keys", Answer> = {
     keys: json(200, { keys: [key.jwk] }),

@@ -25,13 +25,13 @@ export const makeIssuerKey = (): IssuerKey => {
   }
 }
 
-/** A token of this key: `header` and `claims` are taken as they are, undefined members are left out. */
+/** A token signed by this key. `header` and `claims` are used as they are; undefined members are left out. */
 export const mint = (key: IssuerKey, claims: unknown, header: Json = {}): string => {
   const input = `${encode({ alg: "RS256", kid: key.kid, ...header })}.${encode(claims)}`
   return `${input}.${sign("RSA-SHA256", Buffer.from(input), key.privateKey).toString("base64url")}`
 }
 
-/** A token with any signature: `seal` gets the signed text. */
+/** A token with any signature: `seal` makes it from the text to be signed. */
 export const mintWith = (header: Json, claims: unknown, seal: (input: string) => Buffer): string => {
   const input = `${encode(header)}.${encode(claims)}`
   return `${input}.${seal(input).toString("base64url")}`

@@ -4,9 +4,9 @@ import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { Scores } from "../../../src/domain/Score.ts"
-import { violations } from "../../integration/services/Sql/sqlFixtures.ts"
+import { violations } from "./Violations.ts"
 
-/** Asks PostgreSQL directly, past every proxy, on a connection of its own. */
+/** Asks PostgreSQL directly, without a proxy, on a connection of its own. */
 const onPostgres = <A, E>(url: Redacted.Redacted, ask: (sql: PgClient.PgClient) => Effect.Effect<A, E>) =>
   Effect.flatMap(PgClient.make({ url, maxConnections: 1 }), ask).pipe(
     Effect.scoped,
@@ -15,8 +15,8 @@ const onPostgres = <A, E>(url: Redacted.Redacted, ask: (sql: PgClient.PgClient) 
   )
 
 /**
- * Empties the data and draws a new epoch, as an operator does who rebuilds it: every run begins with an empty
- * board, on the processes of the one before.
+ * Deletes all data and draws a new epoch, as an operator does who rebuilds the data. So every run begins with an empty
+ * board, on the processes of the run before.
  */
 export const rebuild = (url: Redacted.Redacted) =>
   onPostgres(url, (sql) =>
@@ -41,13 +41,13 @@ export const top = (url: Redacted.Redacted) =>
     ),
   )
 
-/** How many commits still wait for their messages to be sent. */
+/** How many commits have messages that are not sent yet. */
 export const waiting = (url: Redacted.Redacted) =>
   onPostgres(url, (sql) =>
     Effect.map(sql<{ rows: number }>`select count(*)::int as rows from outbox`, ([row]) => row?.rows ?? -1),
   )
 
-/** The names of the invariants that do not hold; that of the outbox holds only until messages are sent. */
+/** The invariants that are broken, except the one of the outbox, which is true only until messages are sent. */
 export const broken = (url: Redacted.Redacted) =>
   onPostgres(url, (sql) =>
     Effect.map(violations(sql), (names) =>
@@ -55,7 +55,7 @@ export const broken = (url: Redacted.Redacted) =>
     ),
   )
 
-/** Compares the history with what clients know: the keys they sent, by player, each accepted. */
+/** Compares the history with the keys that clients sent, each of which was accepted. */
 export const reconcile = (url: Redacted.Redacted, sent: ReadonlyMap<string, { readonly userId: string }>) =>
   onPostgres(url, (sql) =>
     Effect.gen(function* () {

@@ -13,7 +13,7 @@ describe("parseBoard", () => {
     }
   })
 
-  it("leaves unknown fields out", () => {
+  it("drops unknown fields", () => {
     const text = JSON.stringify({ scores: [{ email: "a", score: 1, admin: true }], version: 7 })
     assert.deepStrictEqual(parseBoard(text), [{ email: "a", score: 1 }])
   })
@@ -57,7 +57,7 @@ describe("parseStampedBoard", () => {
     ["a version in quotes", { epoch: "e", version: "1" }],
     ["a fraction", { epoch: "e", version: 1.5 }],
     ["a negative version", { epoch: "e", version: -1 }],
-  ])("takes a board with %s for an unstamped one", (_, half) => {
+  ])("reads a board with %s as unstamped", (_, half) => {
     assert.deepStrictEqual(parseStampedBoard(JSON.stringify({ scores: [], ...half })), {
       scores: [],
       stamp: undefined,

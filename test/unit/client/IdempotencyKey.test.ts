@@ -8,13 +8,13 @@ describe("newIdempotencyKey", () => {
     vi.unstubAllGlobals()
   })
 
-  it("is a fresh UUID each time", () => {
+  it("is a new UUID each time", () => {
     const keys = Array.from({ length: 100 }, newIdempotencyKey)
     for (const key of keys) assert.match(key, UUID_4)
     assert.strictEqual(new Set(keys).size, keys.length)
   })
 
-  it("is one too where randomUUID is missing: a page on plain HTTP", () => {
+  it("is a UUID also on plain HTTP, where randomUUID does not exist", () => {
     const { crypto } = globalThis
     vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto) })
     const keys = Array.from({ length: 100 }, newIdempotencyKey)

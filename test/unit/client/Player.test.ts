@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Player } from "../../../src/client/Player.ts"
-import { type FakeAnswer, FakeEnvironment, type FakeRequest } from "./FakeEnvironment.ts"
+import { type FakeAnswer, FakeEnvironment, type FakeRequest } from "./environmentFixtures.ts"
 
 const url = "https://board.example"
 const tokens = { accessToken: "access", refreshToken: "refresh" }
@@ -11,7 +11,7 @@ const isSignIn = (request: FakeRequest) => request.url.endsWith("/users/auth/log
 const keys = (environment: FakeEnvironment) =>
   environment.requests.filter(isIncrement).map(({ headers }) => headers?.["Idempotency-Key"])
 
-/** A signed-in player whose presses are answered by `answer`; the server knows no other route. */
+/** A signed-in player whose presses are answered by `answer`. The server has no other route. */
 const signedIn = async (answer: FakeEnvironment["answer"]) => {
   const environment = new FakeEnvironment()
   environment.answer = (request) => {
@@ -24,7 +24,7 @@ const signedIn = async (answer: FakeEnvironment["answer"]) => {
 }
 
 describe("Player.signIn", () => {
-  it("sends exactly e-mail and password and keeps the e-mail, not the tokens, in its view", async () => {
+  it("sends exactly e-mail and password, and shows the e-mail but not the tokens", async () => {
     const { environment, player } = await signedIn(() => counted)
     const [request] = environment.requests
     assert.strictEqual(request?.url, `${url}/users/auth/login`)
@@ -67,7 +67,7 @@ describe("Player.press", () => {
     assert.strictEqual(environment.requests.at(-1)?.headers?.["Authorization"], "Bearer access")
   })
 
-  it("has a key of its own for every press, a UUID", async () => {
+  it("sends a different key with every press, a UUID", async () => {
     const { environment, player } = await signedIn(() => counted)
     for (let press = 0; press < 5; press++) player.press()
     await environment.settle()
@@ -77,7 +77,7 @@ describe("Player.press", () => {
     }
   })
 
-  it("repeats with the same key after silence and after a 503, and says that it does", async () => {
+  it("repeats with the same key after no answer and after a 503, and shows that it retries", async () => {
     const answers = [undefined, { status: 503, headers: { "retry-after": "1" } }, counted]
     const { environment, player } = await signedIn(() => answers.shift())
     player.press()
@@ -89,7 +89,7 @@ describe("Player.press", () => {
     assert.strictEqual(new Set(keys(environment)).size, 1)
   })
 
-  it("gives up after five attempts without an answer and does not claim to know", async () => {
+  it("gives up after five attempts without an answer, and reports the outcome as unknown", async () => {
     const { environment, player } = await signedIn(() => undefined)
     player.press()
     await environment.advance(60_000)
@@ -108,7 +108,7 @@ describe("Player.press", () => {
     assert.isTrue(player.press())
   })
 
-  it("hands a long 503 to the player instead of waiting", async () => {
+  it("reports a long 503 instead of waiting", async () => {
     const { environment, player } = await signedIn(() => ({ status: 503, headers: { "retry-after": "60" } }))
     player.press()
     await environment.settle()
@@ -119,7 +119,7 @@ describe("Player.press", () => {
     })
   })
 
-  it("signs out on a 401 of a server that refreshes no token, and says why", async () => {
+  it("signs out on a 401 when the refresh fails, and says why", async () => {
     const { environment, player } = await signedIn(() => ({ status: 401 }))
     player.press()
     player.press()
@@ -136,7 +136,7 @@ describe("Player.press", () => {
     assert.deepStrictEqual(player.view.problem, { kind: "refused", status: 403 })
   })
 
-  it("refuses more than 20 presses in the air", async () => {
+  it("refuses more than 20 pending presses", async () => {
     const { environment, player } = await signedIn(() => new Promise(() => {}))
     const accepted = Array.from({ length: 25 }, () => player.press()).filter(Boolean)
     assert.strictEqual(accepted.length, 20)
@@ -147,7 +147,7 @@ describe("Player.press", () => {
 })
 
 describe("Player.signOut", () => {
-  it("gives up presses in the air, also one that waits for its repeat", async () => {
+  it("drops pending presses, including one that waits for its retry", async () => {
     const { environment, player } = await signedIn(() => undefined)
     player.press()
     await environment.settle()

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type FakeAnswer, FakeEnvironment } from "./FakeEnvironment.ts"
-import { ada, boardAnswer, startClient } from "./startClient.ts"
+import { type FakeAnswer, FakeEnvironment } from "./environmentFixtures.ts"
+import { ada, boardAnswer, startClient } from "./fixtures.ts"
 
 describe("ScoreboardClient", () => {
   describe("on the socket", () => {
-    it("is connecting until the first board and live from then on", () => {
+    it("is connecting until the first board and then live", () => {
       const environment = new FakeEnvironment()
       const { client, states } = startClient(environment)
       assert.strictEqual(environment.socket.url, "wss://board.example/scores/websocket?stamped")
@@ -25,7 +25,7 @@ describe("ScoreboardClient", () => {
       assert.strictEqual(client.ageMs(), 0)
     })
 
-    it("ignores frames that are no board, which are no sign of life either", async () => {
+    it("ignores frames that are not a board, also as a sign of life", async () => {
       const environment = new FakeEnvironment()
       const { client } = startClient(environment)
       environment.socket.send(ada(1))
@@ -36,7 +36,7 @@ describe("ScoreboardClient", () => {
       assert.strictEqual(client.view.state, "reconnecting")
     })
 
-    it("calls 40 s of silence dead and dials again", async () => {
+    it("ends a connection without a board for 40 s and dials again", async () => {
       const environment = new FakeEnvironment()
       const { client } = startClient(environment)
       environment.socket.send(ada(1))
@@ -188,7 +188,7 @@ describe("ScoreboardClient", () => {
       assert.isTrue(environment.requests[0]?.signal.aborted)
     })
 
-    it("does not show what a cache kept from before the board on show", async () => {
+    it("does not show a cached answer that is older than the board on show", async () => {
       const environment = new FakeEnvironment()
       const { client } = startClient(environment)
       environment.socket.send(ada(5))

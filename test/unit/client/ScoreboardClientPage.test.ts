@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
-import { FakeEnvironment } from "./FakeEnvironment.ts"
-import { ada, boardAnswer, startClient } from "./startClient.ts"
+import { FakeEnvironment } from "./environmentFixtures.ts"
+import { ada, boardAnswer, startClient } from "./fixtures.ts"
 
 describe("ScoreboardClient", () => {
   describe("in a page", () => {
-    it("lets go after 10 s in a hidden tab and comes back when it is shown", async () => {
+    it("disconnects after 10 s in a hidden tab and reconnects when it is shown", async () => {
       const environment = new FakeEnvironment()
       const { client } = startClient(environment)
       environment.socket.send(ada(1))
@@ -21,7 +21,7 @@ describe("ScoreboardClient", () => {
       assert.strictEqual(client.view.state, "live")
     })
 
-    it("keeps its socket through a short look away", async () => {
+    it("keeps its socket while the tab is hidden for a short time", async () => {
       const environment = new FakeEnvironment()
       startClient(environment)
       environment.socket.send(ada(1))
@@ -41,7 +41,7 @@ describe("ScoreboardClient", () => {
       assert.isFalse(environment.socket.isClosed)
     })
 
-    it("waits to be seen when it starts in a hidden tab", async () => {
+    it("does not connect in a tab that starts hidden until it is shown", async () => {
       const environment = new FakeEnvironment()
       environment.hidden = true
       startClient(environment)
@@ -62,6 +62,21 @@ describe("ScoreboardClient", () => {
       await environment.page({ online: true })
       assert.strictEqual(environment.sockets.length, 2)
       assert.strictEqual(client.view.state, "reconnecting")
+    })
+
+    it("keeps one socket when the network returns and a poll is answered again during the dial", async () => {
+      const environment = new FakeEnvironment()
+      startClient(environment)
+      environment.socket.emit("close")
+      await environment.page({ online: false })
+      await environment.page({ online: true })
+      await environment.advance(3_000)
+      environment.answer = () => boardAnswer(1)
+      await environment.advance(6_000)
+      assert.deepStrictEqual(
+        environment.sockets.map(({ isClosed }) => isClosed),
+        [true, false],
+      )
     })
   })
 
@@ -103,7 +118,7 @@ describe("ScoreboardClient", () => {
   })
 
   describe("subscribe", () => {
-    it("ends each subscription on its own", () => {
+    it("ends each subscription separately", () => {
       const environment = new FakeEnvironment()
       const { client } = startClient(environment)
       const heard: string[] = []

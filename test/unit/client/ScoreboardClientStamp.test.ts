@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { FakeEnvironment } from "./FakeEnvironment.ts"
-import { ada, boardAnswer, startClient } from "./startClient.ts"
+import { FakeEnvironment } from "./environmentFixtures.ts"
+import { ada, boardAnswer, startClient } from "./fixtures.ts"
 
 const EPOCH = "0e2a1f0c-5d0e-4d4e-8f7b-1c2d3e4f5a6b"
 const at = (version: number, epoch = EPOCH) => ({ epoch, version })

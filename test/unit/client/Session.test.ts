@@ -1,16 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Player } from "../../../src/client/Player.ts"
-import { type FakeAnswer, FakeEnvironment, type FakeRequest } from "./FakeEnvironment.ts"
+import { type FakeAnswer, FakeEnvironment, type FakeRequest } from "./environmentFixtures.ts"
 
 const url = "https://board.example"
 
-/** A server whose access tokens are `access 1`, `access 2`, … and which accepts the newest one only. */
+/** A server whose access tokens are `access 1`, `access 2`, … and which accepts only the newest one. */
 class FakeServer {
   readonly environment = new FakeEnvironment()
   readonly player = new Player({ url, environment: this.environment })
-  /** Number of the access token that is accepted. */
+  /** The number of the access token that the server accepts. */
   accepted = 1
-  /** Answers a refresh; by default with the accepted token. */
+  /** Answers a refresh. By default, the answer contains the accepted token. */
   refresh: () => FakeAnswer | undefined | Promise<FakeAnswer> = () => ({
     status: 200,
     body: { accessToken: `access ${this.accepted}` },
@@ -42,7 +42,7 @@ class FakeServer {
 }
 
 describe("A session whose access token has expired", () => {
-  it("gets another one silently, and sends the press again under the same key", async () => {
+  it("is refreshed silently, and the press is sent again under the same key", async () => {
     const server = await FakeServer.signedIn()
     server.accepted = 2
     server.player.press()
@@ -55,7 +55,7 @@ describe("A session whose access token has expired", () => {
     assert.strictEqual(keys[0], keys[1])
   })
 
-  it("asks once for all presses in the air", async () => {
+  it("is refreshed once for all pending presses", async () => {
     const server = await FakeServer.signedIn()
     server.accepted = 2
     for (let press = 0; press < 5; press++) server.player.press()
@@ -64,7 +64,7 @@ describe("A session whose access token has expired", () => {
     assert.strictEqual(server.sent("/users/auth/refresh").length, 1)
   })
 
-  it("goes on with a refresh token that takes the place of the last one", async () => {
+  it("uses a refresh token that replaces the last one", async () => {
     const server = await FakeServer.signedIn()
     server.accepted = 2
     server.refresh = () => ({
@@ -91,7 +91,7 @@ describe("A session whose access token has expired", () => {
     assert.strictEqual(server.sent("/users/auth/refresh").length, 1)
   })
 
-  it("asks to sign in when the new token is refused as well, without a second refresh", async () => {
+  it("asks to sign in when the new token is rejected as well, without a second refresh", async () => {
     const server = await FakeServer.signedIn()
     server.accepted = 3
     server.refresh = () => ({ status: 200, body: { accessToken: "access 2" } })
@@ -101,7 +101,7 @@ describe("A session whose access token has expired", () => {
     assert.strictEqual(server.sent("/users/auth/refresh").length, 1)
   })
 
-  it("stays signed in while the refresh is not possible, and says so", async () => {
+  it("stays signed in while the refresh is unavailable, and says so", async () => {
     const server = await FakeServer.signedIn()
     server.accepted = 2
     server.refresh = () => ({ status: 503, headers: { "retry-after": "3" } })
@@ -165,7 +165,7 @@ describe("Player.signOut", () => {
     assert.lengthOf(server.sent("/scores/increment"), 1)
   })
 
-  it("leaves a server that knows no logout in peace", async () => {
+  it("does not retry when the server lacks the logout route", async () => {
     const server = await FakeServer.signedIn()
     server.logout = () => ({ status: 404 })
     server.player.signOut()

@@ -1,8 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import { readStampTag, type Stamp, versionsAhead } from "../../../src/client/Stamp.ts"
-import { supersedes } from "../../../src/domain/Messages.ts"
+import { readStampTag } from "../../../src/client/Stamp.ts"
 
 describe("readStampTag", () => {
   it.each([
@@ -36,35 +33,5 @@ describe("readStampTag", () => {
     '"512-1034-unstamped"',
   ])("takes %s for no stamp", (etag) => {
     assert.isUndefined(readStampTag(etag))
-  })
-})
-
-const MaybeStamp = Schema.UndefinedOr(
-  Schema.Struct({
-    epoch: Schema.Literals(["one", "two"]),
-    version: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3 })),
-  }),
-)
-
-describe("versionsAhead", () => {
-  it.effect.prop(
-    "forbids what the server's own rule forbids, and an equal version",
-    [MaybeStamp, MaybeStamp],
-    ([next, shown]) =>
-      Effect.sync(() => {
-        const update = (stamp: Stamp | undefined) => ({ scores: [], ...stamp })
-        const ahead = versionsAhead(next, shown)
-        assert.strictEqual(ahead === undefined || ahead > 0, supersedes(update(next), update(shown)))
-      }),
-  )
-
-  it("tells how far a board is ahead or behind within an epoch", () => {
-    const at = (version: number, epoch = "e") => ({ epoch, version })
-    assert.strictEqual(versionsAhead(at(7), at(4)), 3)
-    assert.strictEqual(versionsAhead(at(4), at(7)), -3)
-    assert.strictEqual(versionsAhead(at(4), at(4)), 0)
-    assert.isUndefined(versionsAhead(at(4), at(7, "restored")))
-    assert.isUndefined(versionsAhead(undefined, at(7)))
-    assert.isUndefined(versionsAhead(at(4), undefined))
   })
 })

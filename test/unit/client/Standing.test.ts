@@ -1,18 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Player } from "../../../src/client/Player.ts"
-import { type FakeAnswer, FakeEnvironment } from "./FakeEnvironment.ts"
+import { type FakeAnswer, FakeEnvironment } from "./environmentFixtures.ts"
 
 const url = "https://board.example"
 const rank = { rank: 4_213, players: 1_200_000, percentile: 0.351 }
 
-/** A signed-in player of a server that counts, and tells the standing. */
+/** A signed-in player. The server counts increments and answers reads of score and rank. */
 const signedIn = async (options: { readonly hasRanks?: boolean; readonly score?: number } = {}) => {
   const environment = new FakeEnvironment()
   const server = {
     score: options.score ?? 7,
-    /** How an increment is answered once it is counted. */
+    /** The answer to an increment that was counted. */
     increment: (): FakeAnswer | undefined | Promise<FakeAnswer> => ({ status: 200 }),
-    /** How a read is answered, given the honest answer. */
+    /** The answer to a read, given the correct answer. */
     standing: (honest: FakeAnswer): FakeAnswer | undefined | Promise<FakeAnswer> => honest,
   }
   environment.answer = (request) => {
@@ -39,7 +39,7 @@ const signedIn = async (options: { readonly hasRanks?: boolean; readonly score?:
 }
 
 describe("Player: the own score", () => {
-  it("is read after the sign-in, with the rank among all", async () => {
+  it("is read after the sign-in, with the rank among all players", async () => {
     const { environment, player, reads } = await signedIn()
     assert.isUndefined(player.view.score)
     await environment.advance(0)
@@ -47,7 +47,7 @@ describe("Player: the own score", () => {
     assert.strictEqual(reads()[0]?.headers?.["Authorization"], "Bearer access")
   })
 
-  it("comes from the history of a server that tells no ranks", async () => {
+  it("comes from the history if the server sends no ranks", async () => {
     const { environment, player } = await signedIn({ hasRanks: false })
     await environment.advance(0)
     assert.deepInclude(player.view, { score: 7, rank: undefined })
@@ -63,7 +63,7 @@ describe("Player: the own score", () => {
     assert.deepInclude(player.view, { score: 3, rank: undefined })
   })
 
-  it("grows with every counted press, and is asked for at most once a second", async () => {
+  it("grows with every counted press, and is read at most once a second", async () => {
     const { environment, player, reads } = await signedIn()
     await environment.advance(500)
     for (let press = 1; press <= 5; press++) {
@@ -88,7 +88,7 @@ describe("Player: the own score", () => {
     assert.strictEqual(player.view.score, 20)
   })
 
-  it("ignores an answer that a press has overtaken, and asks again", async () => {
+  it("ignores an answer that a press has overtaken, and reads again", async () => {
     const { environment, player, server, reads } = await signedIn()
     await environment.advance(1_000)
     const answered = Promise.withResolvers<FakeAnswer>()
@@ -107,7 +107,7 @@ describe("Player: the own score", () => {
     assert.deepInclude(player.view, { score: 8, rank })
   })
 
-  it("is settled by the server when a press was counted but never answered", async () => {
+  it("is corrected by the server when a press was counted but not answered", async () => {
     const { environment, player, server } = await signedIn()
     await environment.advance(0)
     server.increment = () => undefined
@@ -116,7 +116,7 @@ describe("Player: the own score", () => {
     assert.deepInclude(player.view, { counted: 0, pending: 0, score: server.score })
   })
 
-  it("is asked for again, later and later, while no answer comes", async () => {
+  it("is read again after longer and longer waits while no answer comes", async () => {
     const { environment, player, server, reads } = await signedIn()
     server.standing = () => undefined
     await environment.advance(60_000)
@@ -128,7 +128,7 @@ describe("Player: the own score", () => {
     assert.strictEqual(player.view.score, 7)
   })
 
-  it("waits as long as a 503 says", async () => {
+  it("is read again after the wait that a 503 asks for", async () => {
     const { environment, player, server, reads } = await signedIn()
     server.standing = () => ({ status: 503, headers: { "retry-after": "20" } })
     await environment.advance(10_000)
@@ -140,7 +140,7 @@ describe("Player: the own score", () => {
     assert.strictEqual(player.view.score, 7)
   })
 
-  it("leaves nothing when the player signs out in the middle", async () => {
+  it("leaves nothing running when the player signs out during a read", async () => {
     const { environment, player, server } = await signedIn()
     server.standing = () => new Promise(() => {})
     await environment.advance(0)

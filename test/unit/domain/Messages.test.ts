@@ -6,8 +6,6 @@ import {
   encodeIncrement,
   encodePublicBoard,
   encodeStampedBoard,
-  supersedes,
-  type BoardUpdate,
 } from "../../../src/domain/Messages.ts"
 import { Score, UserId } from "../../../src/domain/Score.ts"
 
@@ -85,26 +83,4 @@ describe("BoardUpdateJson", () => {
       }),
     )
   }
-})
-
-describe("supersedes", () => {
-  const board = (epoch: string, version: number): BoardUpdate => ({
-    scores: [],
-    epoch,
-    version,
-    committedAt: 0,
-  })
-  const bare: BoardUpdate = { scores: [] }
-
-  it("lets a larger version of the same epoch pass, and nothing else of it", () => {
-    assert.isTrue(supersedes(board("a", 2), board("a", 1)))
-    assert.isFalse(supersedes(board("a", 1), board("a", 1)))
-    assert.isFalse(supersedes(board("a", 1), board("a", 2)))
-  })
-
-  it("lets another epoch and a board without a stamp pass, in both directions", () => {
-    assert.isTrue(supersedes(board("b", 1), board("a", 2)))
-    assert.isTrue(supersedes(bare, board("a", 2)))
-    assert.isTrue(supersedes(board("a", 1), bare))
-  })
 })

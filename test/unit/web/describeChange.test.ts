@@ -16,7 +16,7 @@ describe("describeChange", () => {
     assert.strictEqual(sentence, "bob leads with a score of 6.")
   })
 
-  it("names the one who climbed furthest, also from outside", () => {
+  it("names the player who moved up furthest, also from outside the top 10", () => {
     const before = board({ ada: 9, bob: 5, cy: 4, di: 3 })
     assert.strictEqual(
       describeChange(before, board({ ada: 9, di: 6, bob: 5, cy: 4 }), undefined),
@@ -28,14 +28,14 @@ describe("describeChange", () => {
     )
   })
 
-  it("tells the viewer about the own score and place", () => {
+  it("tells viewers their own score and rank", () => {
     assert.strictEqual(
       describeChange(board({ ada: 5, Bob: 3 }), board({ ada: 5, Bob: 4 }), bob),
       "Your score is 4, rank 2.",
     )
     assert.strictEqual(
       describeChange(board({ ada: 5, bob: 3 }), board({ ada: 5, cy: 4 }), bob),
-      "You left the top 10.",
+      "You dropped out of the top 10.",
     )
   })
 })

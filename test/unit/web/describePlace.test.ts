@@ -10,7 +10,7 @@ describe("describePlace", () => {
     [3, undefined, "3rd place"],
     [undefined, undefined, "Outside the top 10"],
     [3, ranked(3, 0.0003), `3rd of ${crowd}`],
-    // Shared rank: the board shows one of them first.
+    // Two players share rank 3, and the board shows the other one first.
     [4, ranked(3, 0.0003), `4th of ${crowd}`],
     [undefined, ranked(4_213, 0.341), `${formatCount(4_213)}th of ${crowd}, top ${formatPercentile(0.341)}`],
     [undefined, ranked(900_000, 72.9), `${formatCount(900_000)}th of ${crowd}`],
@@ -18,7 +18,7 @@ describe("describePlace", () => {
     assert.strictEqual(describePlace(place, rank, 7), text)
   })
 
-  it("tells a player who has no points yet of the way there", () => {
+  it("tells a player without points that they are not on the board yet", () => {
     assert.strictEqual(describePlace(undefined, undefined, 0), "Not on the board yet")
   })
 })
@@ -33,7 +33,7 @@ describe("formatOrdinal", () => {
 })
 
 describe("formatPercentile", () => {
-  it("rounds up, to two digits that say something", () => {
+  it("rounds up to two significant digits", () => {
     const percent = (digits: number, value: number) =>
       new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: digits }).format(value)
     assert.strictEqual(formatPercentile(0.341), percent(2, 0.0035))

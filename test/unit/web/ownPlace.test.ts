@@ -6,14 +6,14 @@ const board = (...places: ReadonlyArray<readonly [email: string, score: number]>
 const ada = (score?: number) => ({ email: "ada@example.com", score })
 
 describe("ownPlace", () => {
-  it("finds the address however it is typed, and nobody for a stranger", () => {
+  it("finds the address in upper or lower case, and no row for anyone else", () => {
     const scores = board(["bob@example.com", 9], ["Ada@Example.com", 5])
     assert.strictEqual(ownPlace(scores, ada()), 1)
     assert.strictEqual(ownPlace(scores, { email: "cy@example.com", score: 9 }), -1)
     assert.strictEqual(ownPlace(scores, undefined), -1)
   })
 
-  it("tells players of one masked address apart by the score, a few presses away at most", () => {
+  it("tells players with the same masked address apart by their scores, which may differ by a few presses", () => {
     const scores = board(
       ["a\u2026a@example.com", 90],
       ["b\u2026b@example.com", 60],
@@ -25,7 +25,7 @@ describe("ownPlace", () => {
     assert.strictEqual(ownPlace(scores, ada()), -1)
   })
 
-  it("takes no mask for an address that is shorter than what it shows", () => {
+  it("does not match a mask that shows more characters than the address has", () => {
     assert.strictEqual(ownPlace(board(["a\u2026a@x", 5]), { email: "a@x", score: 5 }), -1)
   })
 })

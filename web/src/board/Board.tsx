@@ -5,10 +5,10 @@ import { BoardRow, OpenPlace } from "./BoardRow.tsx"
 import { ownPlace, type Viewer } from "./ownPlace.ts"
 import { useGlide } from "./useGlide.ts"
 
-/** The domain's `BOARD_SIZE`, repeated because the page loads none of its code; the type ties the two. */
+/** `BOARD_SIZE` of the domain. The page loads no code of the domain, but the type makes sure that both are equal. */
 const PLACES: typeof BOARD_SIZE = 10
 
-/** Two players may share an address, so a row is known by its address and how often it came before. */
+/** Two players may have the same (masked) address, so a key is the address and how many rows above have it, too. */
 const keysOf = (scores: Scores): string[] => {
   const seen = new Map<string, number>()
   return scores.map(({ email }) => {
@@ -29,13 +29,13 @@ const Notice = ({ title, text }: { readonly title: string; readonly text: string
 
 interface BoardProps {
   readonly view: BoardView
-  /** Who looks at it, while signed in. */
+  /** The player who looks at the board, while signed in. */
   readonly viewer?: Viewer | undefined
 }
 
 /**
- * Ten places, always: a short board shows the open ones, so that nothing moves when they fill. The places stay
- * where they are and only their players change, so an update is no layout shift; the glide is drawn on top.
+ * Always ten places. A short board also shows the open ones, so that nothing moves when they fill. The places never
+ * move; only the players in them change, so an update causes no layout shift. The glide is an animation on top.
  */
 export const Board = ({ view, viewer }: BoardProps) => {
   const { scores, state } = view
@@ -77,9 +77,9 @@ export const Board = ({ view, viewer }: BoardProps) => {
           <OpenPlace key={taken + index} rank={taken + index + 1} isLoading={scores === undefined} />
         ))}
       </ol>
-      {scores?.length === 0 && <Notice title="No scores yet" text="The first point takes the first place." />}
+      {scores?.length === 0 && <Notice title="No scores yet" text="The first point takes first place." />}
       {scores === undefined && isCutOff && (
-        <Notice title="No board yet" text="It appears here as soon as the server answers." />
+        <Notice title="Board unavailable" text="It will appear here once the server answers." />
       )}
     </section>
   )

@@ -1,6 +1,6 @@
 import { RollingCount } from "./RollingCount.tsx"
 
-/** An address in two tones. `bdi` keeps right-to-left text from reordering its neighbours. */
+/** An e-mail address in two tones. `bdi` prevents right-to-left text from reordering what is next to it. */
 const Name = ({ email }: { readonly email: string }) => {
   const at = email.lastIndexOf("@")
   const split = at > 0 ? at : email.length
@@ -13,15 +13,15 @@ const Name = ({ email }: { readonly email: string }) => {
 }
 
 interface BoardRowProps {
-  /** Who holds the place: stays the same when the player moves. */
+  /** Identifies the player in this place, and stays the same when the player moves. */
   readonly id: string
   /** 1 is the best. */
   readonly rank: number
   readonly email: string
   readonly score: number
-  /** The player's score on the board before; undefined for a new one. */
+  /** The player's score on the previous board; undefined if the player was not on it. */
   readonly scoreBefore: number | undefined
-  /** The score as a part of the best one, 0 to 1. */
+  /** The score divided by the best score, 0 to 1. */
   readonly share: number
   readonly isOwn: boolean
 }
@@ -44,7 +44,7 @@ export const BoardRow = ({ id, rank, email, score, scoreBefore, share, isOwn }: 
   </li>
 )
 
-/** A place nobody holds yet; while the first board is on its way, a place nobody knows yet. */
+/** A place without a player, also while the first board is still loading. */
 export const OpenPlace = ({ rank, isLoading }: { readonly rank: number; readonly isLoading: boolean }) => (
   <li class="row open" data-rank={rank} data-loading={isLoading} aria-hidden="true">
     <span class="rank">{rank}</span>

@@ -6,11 +6,11 @@ const ROLL_MS = 600
 
 interface RollingCountProps {
   readonly value: number
-  /** Where it starts to run when it appears (default: at `value`, so that it stands still). */
+  /** The number to start from when the count appears (default: `value`, so that nothing rolls). */
   readonly from?: number | undefined
 }
 
-/** A count that runs from its old to its new value, with the difference rising beside it when it grows. */
+/** A count that rolls from its old value to its new one. When it grows, the difference rises beside it. */
 export const RollingCount = ({ value, from: start = value }: RollingCountProps) => {
   const element = useRef<HTMLSpanElement>(null)
   const shown = useRef(start)

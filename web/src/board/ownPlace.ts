@@ -1,17 +1,17 @@
 import type { Scores } from "../../../src/domain/Score.ts"
 
-/** A signed-in player, as far as a row of the board can tell one. */
+/** What is needed to find a signed-in player on the board. */
 export interface Viewer {
   readonly email: string
-  /** The own score as last known; undefined until then. */
+  /** The player's score as last read; undefined until then. */
   readonly score: number | undefined
 }
 
-/** Stands for the hidden part of an address where the operator masks them: `a…e@example.com`. */
+/** Replaces the hidden part of an address if the server masks addresses: `a…e@example.com`. */
 const MASK = "…"
 
-/** A masked row may be this far from the own score: more presses than this are never in the air. */
-const IN_THE_AIR = 20
+/** A masked row may differ from the player's score by this much, because at most 20 presses are pending at a time. */
+const MAX_PENDING = 20
 
 const matchesMask = (shown: string, own: string): boolean => {
   const [head, tail, ...more] = shown.split(MASK)
@@ -21,8 +21,9 @@ const matchesMask = (shown: string, own: string): boolean => {
 }
 
 /**
- * Which row is the viewer's, from 0; -1 when none is. Addresses differ in nothing but case when people type them.
- * Masked ones may stand for several players: the viewer is the one whose score is nearest to the own.
+ * The row of the viewer, counted from 0; -1 if there is none. Upper and lower case do not matter, because people type
+ * addresses in either. A masked address may match several rows; then the viewer's row is the one whose score is closest
+ * to the viewer's.
  */
 export const ownPlace = (scores: Scores, viewer: Viewer | undefined): number => {
   if (viewer === undefined) return -1
@@ -30,7 +31,7 @@ export const ownPlace = (scores: Scores, viewer: Viewer | undefined): number => 
   const place = scores.findIndex(({ email }) => email.toLowerCase() === own)
   if (place !== -1 || viewer.score === undefined) return place
   let best = -1
-  let distance = IN_THE_AIR + 1
+  let distance = MAX_PENDING + 1
   for (const [at, { email, score }] of scores.entries()) {
     const away = Math.abs(score - viewer.score)
     if (matchesMask(email.toLowerCase(), own) && away < distance) {

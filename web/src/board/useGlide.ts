@@ -38,12 +38,13 @@ const glide = (row: HTMLElement, fromTop: number | undefined, toTop: number): vo
 }
 
 /**
- * Lets the rows of `list` (elements whose `data-row` says who they show) glide from where their player is seen
- * to where they belong, whenever `order` changes. A change in mid-glide goes on from the seen place. Without motion they jump.
+ * Lets each row of `list` glide from where its player is visible to its new place whenever `order` changes. A row is an
+ * element whose `data-row` identifies the player. A change during a glide starts from where the player is visible at
+ * that moment. If the viewer prefers less motion, rows jump.
  */
 export const useGlide = (list: RefObject<HTMLElement | null>, order: string): void => {
   const lastOrder = useRef<string | undefined>(undefined)
-  // Read while rendering, because it is the last moment before the players move.
+  // Read while rendering: afterwards the rows already show other players.
   const seen =
     lastOrder.current !== undefined && lastOrder.current !== order ? topsOf(list.current) : undefined
 

@@ -4,16 +4,16 @@ import { STATE_NAMES } from "./Connection.tsx"
 import type { Viewer } from "../board/ownPlace.ts"
 import { describeChange } from "./describeChange.ts"
 
-/** A sentence takes about that long to be read out; changes in between are told together. */
+/** About the time that it takes to read out a sentence. Changes during that time are announced together. */
 const QUIET_MS = 5_000
 
 interface AnnouncerProps {
   readonly view: BoardView
-  /** Who listens, while signed in. */
+  /** The player who listens, while signed in. */
   readonly viewer: Viewer | undefined
 }
 
-/** Tells a screen reader, politely and at most once in 5 s, what has changed since it last spoke. */
+/** Tells a screen reader, politely and at most every 5 s, what has changed since the last announcement. */
 export const Announcer = ({ view, viewer }: AnnouncerProps) => {
   const [sentence, setSentence] = useState("")
   const told = useRef({ view, at: 0 })
@@ -22,7 +22,7 @@ export const Announcer = ({ view, viewer }: AnnouncerProps) => {
     const speak = () => {
       const before = told.current.view
       const moved = before.scores && view.scores && describeChange(before.scores, view.scores, viewer)
-      // The way to the first live board is what everyone expects, and says nothing.
+      // The first connection is expected, so it is not announced.
       const isNews = view.state !== before.state && before.state !== "connecting"
       const next = [isNews && `Connection: ${STATE_NAMES[view.state]}.`, moved].filter(Boolean).join(" ")
       told.current = { view, at: next === "" ? told.current.at : Date.now() }

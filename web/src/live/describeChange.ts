@@ -5,8 +5,8 @@ import { formatCount } from "../format.ts"
 const placeOf = (scores: Scores, email: string): number => scores.findIndex((score) => score.email === email)
 
 /**
- * What a listener should hear of the way from one board to another, in one or two short sentences: a new
- * leader, the viewer's own score and place, or who moved up furthest. Undefined when no place changed.
+ * Describes the change from one board to the next in one or two short sentences: a new leader, the viewer's own score
+ * and rank, or else the player who moved up furthest. Undefined if there is none of these.
  */
 export const describeChange = (
   before: Scores,
@@ -25,7 +25,7 @@ export const describeChange = (
   if (own && own !== leader && own.score !== ownBefore?.score) {
     sentences.push(`Your score is ${formatCount(own.score)}, rank ${at + 1}.`)
   }
-  if (!own && ownBefore) sentences.push("You left the top 10.")
+  if (!own && ownBefore) sentences.push("You dropped out of the top 10.")
   if (sentences.length > 0) return sentences.join(" ")
 
   const climbers = after.map(({ email }, place) => {

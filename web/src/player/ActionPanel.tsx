@@ -7,26 +7,27 @@ import { formatCount, formatWait } from "../format.ts"
 import { useCountdown } from "../useNow.ts"
 import { describePlace } from "./describePlace.ts"
 
-/** Why the last press that failed did, and what that means for the score. */
+/** Why the last failed press failed, and what that means for the score. */
 const explain = ({ problem }: PlayerView): string => {
   switch (problem?.kind) {
     case undefined:
       return ""
     case "limited":
-      return "Too fast: that press was not counted."
+      return "Too fast. That press was not counted."
     case "unavailable":
-      return "The server cannot count at the moment."
+      return "Scoring is unavailable right now. Try again soon."
     case "unanswered":
-      return "No answer: the last press may not have been counted."
+      return "No answer. Your last press may not have counted."
     case "refused":
-      return problem.status === 403 ? "This player cannot score." : "The server refused that press."
+      return problem.status === 403 ? "This account cannot score points." : "The server rejected that press."
   }
 }
 
 const progress = ({ pending, retrying, counted }: PlayerView): string => {
-  if (retrying) return "No answer yet. Trying again; it counts once."
-  if (pending > 1) return `Sending ${formatCount(pending)}…`
-  return counted === 0 ? "Every press is one point." : `${formatCount(counted)} counted since you signed in`
+  if (retrying) return "No answer yet. Retrying; your press counts once."
+  if (pending > 1) return `Sending ${formatCount(pending)} points…`
+  if (counted === 0) return "Each press scores one point."
+  return `${formatCount(counted)} ${counted === 1 ? "point" : "points"} since you signed in`
 }
 
 interface ActionPanelProps {
@@ -36,11 +37,11 @@ interface ActionPanelProps {
   readonly email: string
 }
 
-/** The player's own score and place, and the one thing to do about them. */
+/** The player's own score and rank, and the button that scores a point. */
 export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) => {
   const button = useRef<HTMLButtonElement>(null)
   const place = ownPlace(board.scores ?? [], { email, score: view.score })
-  // Presses in the air show at once, and go again if they fail.
+  // Pending presses are included at once, and disappear again if they fail.
   const settled = view.score ?? board.scores?.[place]?.score
   const score = settled === undefined ? undefined : settled + view.pending
   useEffect(() => player.boardChanged(), [board.scores])
@@ -64,7 +65,7 @@ export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) =>
         class="button press"
         data-pending={view.pending > 0}
         aria-disabled={wait > 0}
-        // A key held down is one press.
+        // A key that is held down counts as one press.
         onKeyDown={(event) => event.repeat && event.preventDefault()}
         onClick={() => player.press()}
       >

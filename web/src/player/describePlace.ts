@@ -1,12 +1,13 @@
 import type { Rank } from "../../../src/client/StandingRequest.ts"
 import { formatCrowd, formatOrdinal, formatPercentile } from "../format.ts"
 
-/** Below the middle, "top 73 %" is no comfort. */
+/** In the lower half, "top 73 %" would not encourage anybody. */
 const WORTH_TELLING = 50
 
 /**
- * Where a player of this score stands: "4,213th of 1.2 million, top 0.4%". The place on the board (1 to 10), where
- * there is one, goes before the rank, which players of equal score share: it is what everyone sees beside it.
+ * The rank of a player with this score, in words: "4,213th of 1.2 million, top 0.4%". For a player on the board, its
+ * place (1 to 10) is used instead of the rank, which players with equal scores share, so that the text agrees with the
+ * board beside it.
  */
 export const describePlace = (place: number | undefined, rank: Rank | undefined, score: number): string => {
   if (rank === undefined) {

@@ -1,15 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 
-/** Every table and trigger of the write path. `docs/write-path.md` says why each part is as it is. */
-export default Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-
+/** Players, their scores and history, idempotency keys, the outbox and revoked tokens. */
+const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   yield* sql`create sequence event_id`
 
   yield* sql`create table users (id text collate "C" primary key, email text not null)`
 
-  // `reached` is the event that gave this score: earlier wins among equal scores.
+  // `reached` is the event that gave this score: among equal scores the earlier event ranks first.
   yield* sql`create table scores (
     user_id text collate "C" primary key,
     score bigint not null check (score >= 0),
@@ -34,10 +32,10 @@ export default Effect.gen(function* () {
     at timestamptz not null default now(),
     primary key (user_id, key)
   )`
-  // Rows come in order of time, so a block range index finds the old ones at almost no cost to writers.
+  // Rows arrive in order of time, so a block range index finds the old ones at almost no cost to writers.
   yield* sql`create index idempotency_keys_at on idempotency_keys using brin (at)`
 
-  // Sent by the process that committed it; from `due` on, by anyone.
+  // The process that committed a row sends it; from `due` on, any process may.
   yield* sql`create table outbox (
     id bigint generated always as identity primary key,
     at timestamptz not null default now(),
@@ -45,7 +43,10 @@ export default Effect.gen(function* () {
     messages jsonb not null
   )`
   yield* sql`create table revoked_tokens (jti text collate "C" primary key, expires timestamptz not null)`
+})
 
+/** What the board is read from beside the scores: its epoch, its version in 16 shards, and the levels that ranks come from. */
+const createBoardTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   yield* sql`create table board_epoch (only_row boolean primary key default true check (only_row), epoch text not null)`
   yield* sql`insert into board_epoch (epoch) values (gen_random_uuid()::text)`
   yield* sql`create table board_version (
@@ -60,14 +61,20 @@ export default Effect.gen(function* () {
     players bigint not null,
     primary key (score, shard)
   ) with (fillfactor = 50)`
+})
 
+/** The history can only be added to. */
+const makeHistoryAppendOnly = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   yield* sql`create function append_only() returns trigger language plpgsql as $$
     begin raise exception 'score_events is append-only'; end $$`
   yield* sql`create trigger append_only before update or delete or truncate on score_events
     for each statement execute function append_only()`
+})
 
-  // This backend's own row when it is free, else any free one, so that a transaction left open somewhere
-  // stops nobody; waits only when all 16 are taken. Gives the shard, whose lock the caller now holds.
+/** Every change of a score moves the board's version and its levels. */
+const createScoreFunctions = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
+  // Takes this backend's own row when it is free, else any free one, so that a transaction left open somewhere blocks
+  // nobody; waits only when all 16 are taken. Returns the shard, whose lock the caller then holds.
   yield* sql`create function board_moved() returns int language plpgsql as $$
     declare k int := pg_backend_pid() & 15;
     begin
@@ -112,6 +119,10 @@ export default Effect.gen(function* () {
       end if;
       return null;
     end $$`
+})
+
+/** One trigger for each kind of statement that changes scores. */
+const createScoreTriggers = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   yield* sql`create trigger scores_inserted after insert on scores
     referencing new table as new_rows for each statement execute function scores_changed()`
   yield* sql`create trigger scores_updated after update on scores
@@ -120,9 +131,23 @@ export default Effect.gen(function* () {
     referencing old table as old_rows for each statement execute function scores_changed()`
   yield* sql`create trigger scores_truncated after truncate on scores
     for each statement execute function scores_changed()`
+})
 
+/** A changed e-mail moves the board's version too: the board shows it. */
+const createEmailTrigger = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   yield* sql`create function email_changed() returns trigger language plpgsql as $$
     begin perform board_moved(); return null; end $$`
   yield* sql`create trigger users_email after update of email on users
     for each row when (old.email is distinct from new.email) execute function email_changed()`
+})
+
+/** Every table and trigger of the write path. `docs/write-path.md` says why each part is as it is. */
+export default Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* createTables(sql)
+  yield* createBoardTables(sql)
+  yield* makeHistoryAppendOnly(sql)
+  yield* createScoreFunctions(sql)
+  yield* createScoreTriggers(sql)
+  yield* createEmailTrigger(sql)
 })

@@ -11,7 +11,7 @@ import { ApiServer } from "../../../../src/programs/http/ApiServer.ts"
 import { WorkerPrograms } from "../../../../src/programs/process/WorkerProcess.ts"
 import { Sql } from "../../../../src/services/Sql/Sql.ts"
 import { openViewer } from "../../../support/fixtures.ts"
-import { api, ask, bearer, Engine, increment, origin, signIn } from "../http/apiFixtures.ts"
+import { api, ask, bearer, Engine, increment, origin, signIn } from "../http/fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 const MAIN = join(import.meta.dirname, "../../../../src/main-admin.ts")
@@ -45,10 +45,11 @@ const done = (...args: ReadonlyArray<string>) =>
   })
 
 const idOf = (email: string) =>
-  Effect.map(
-    Effect.flatMap(Sql, (sql) => sql.findPlayers(email)),
-    ([player]) => player?.id ?? "",
-  )
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const [player] = yield* sql<{ readonly id: string }>`select id from users where email = ${email}`
+    return player?.id ?? ""
+  })
 
 const EMAIL = "player0@example.com"
 

@@ -65,7 +65,7 @@ layer(Engine.layer, { timeout: "30 seconds", excludeTestServices: true })("Local
   const login = (password = user.password) =>
     Effect.flatMap(Cognito, (cognito) => cognito.login(user.email, Redacted.make(password)))
 
-  it.effect("keeps its key for its owner only, and nothing else beside it", () =>
+  it.effect("lets only the owner read its key, and stores nothing else beside it", () =>
     Effect.gen(function* () {
       const { dataDir } = yield* Engine
       yield* Layer.build(provider)
@@ -116,7 +116,7 @@ layer(Engine.layer, { timeout: "30 seconds", excludeTestServices: true })("Local
     }),
   )
 
-  it.effect("throttles logins beyond what it can hash, and goes on after them", () =>
+  it.effect("throttles logins beyond what it can hash, and accepts logins after them", () =>
     Effect.gen(function* () {
       const outcomes = yield* Effect.forEach(Array.from({ length: 60 }), () => Effect.flip(login("wrong")), {
         concurrency: "unbounded",
@@ -127,7 +127,7 @@ layer(Engine.layer, { timeout: "30 seconds", excludeTestServices: true })("Local
     }).pipe(Effect.provide(provider)),
   )
 
-  it.effect("fails a login, and none of its tokens, while PostgreSQL is away", () =>
+  it.effect("fails a login, and none of its tokens, while PostgreSQL is unavailable", () =>
     Effect.gen(function* () {
       const { postgres } = yield* Engine
       const cognito = yield* Cognito

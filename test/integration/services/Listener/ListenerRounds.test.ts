@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import { connect, type Socket } from "node:net"
 import { Listener } from "../../../../src/services/Listener/Listener.ts"
-import type { Asked, Round } from "../../../../src/services/Listener/ListenerRounds.ts"
+import type { RoundRequest, Round } from "../../../../src/services/Listener/ListenerRounds.ts"
 import { exchange, request, until } from "../../../support/fixtures.ts"
 
 const services = Listener.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({}))))
@@ -28,11 +28,11 @@ const serve = (round: Round, path = "/round") =>
 /** A round that ends when the test says so, and tells each request its name and how many there were. */
 const held = Effect.gen(function* () {
   const gate = yield* Deferred.make<void>()
-  const runs: Array<ReadonlyArray<Asked>> = []
+  const runs: Array<ReadonlyArray<RoundRequest>> = []
   const round: Round = (asked) =>
     Effect.suspend(() => {
       runs.push(asked)
-      return Effect.as(Deferred.await(gate), ({ headers }: Asked) =>
+      return Effect.as(Deferred.await(gate), ({ headers }: RoundRequest) =>
         HttpServerResponse.text(`${String(headers["x-request-id"])} of ${asked.length}`),
       )
     })
@@ -42,7 +42,7 @@ const held = Effect.gen(function* () {
 const ask = (port: number, id: string, method = "GET") =>
   request(`http://127.0.0.1:${port}/round?${id}`, { method, headers: { "x-request-id": id } })
 
-const waiting = (runs: ReadonlyArray<ReadonlyArray<Asked>>, count: number) =>
+const waiting = (runs: ReadonlyArray<ReadonlyArray<RoundRequest>>, count: number) =>
   until(
     `${count} requests in the round`,
     Effect.sync(() => runs.at(-1)?.length),

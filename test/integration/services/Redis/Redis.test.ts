@@ -141,23 +141,25 @@ describe("Redis on redis-server", { concurrent: true }, () => {
     }),
   )
 
-  onServer("fails within a second while Redis is mute, and works again when it answers", (redis, server) =>
-    Effect.gen(function* () {
-      yield* redis.writeBoard(boardWrite(1))
-      yield* server.pause
-      // The first fails by the time limit of a command; later ones find the mute connection replaced.
-      for (let attempt = 0; attempt < 8; attempt++) {
-        const failure = yield* Effect.flip(Effect.timeout(redis.readBoard, "1 second"))
-        assert.strictEqual(failure._tag, "RedisFailure")
-        yield* Effect.sleep("150 millis")
-      }
-      yield* server.resume
-      yield* untilAnswered
-      assert.deepStrictEqual(yield* redis.readBoard, Option.some(boardWrite(1).json))
-    }),
+  onServer(
+    "fails within a second while Redis does not answer, and works again when it does",
+    (redis, server) =>
+      Effect.gen(function* () {
+        yield* redis.writeBoard(boardWrite(1))
+        yield* server.pause
+        // The first fails by the time limit of a command; later ones find that the connection was replaced.
+        for (let attempt = 0; attempt < 8; attempt++) {
+          const failure = yield* Effect.flip(Effect.timeout(redis.readBoard, "1 second"))
+          assert.strictEqual(failure._tag, "RedisFailure")
+          yield* Effect.sleep("150 millis")
+        }
+        yield* server.resume
+        yield* untilAnswered
+        assert.deepStrictEqual(yield* redis.readBoard, Option.some(boardWrite(1).json))
+      }),
   )
 
-  onServer("replaces a subscription that has gone mute", (_redis, server) =>
+  onServer("replaces a subscription whose connection does not answer", (_redis, server) =>
     Effect.gen(function* () {
       const { next } = yield* listen
       assert.strictEqual((yield* next)._tag, "Subscribed")
@@ -165,12 +167,12 @@ describe("Redis on redis-server", { concurrent: true }, () => {
       // One heartbeat of 3 s and 3 s without an answer, and some for a busy machine.
       yield* Effect.sleep("7 seconds")
       yield* server.resume
-      // The old connection would go on without a word.
+      // The old connection would say nothing of what was lost.
       assert.strictEqual((yield* next)._tag, "Subscribed")
     }),
   )
 
-  it.live("starts while Redis is away, and finds it when it comes", () =>
+  it.live("starts while Redis is unavailable, and connects when it is back", () =>
     Effect.gen(function* () {
       const server = yield* startRedisServer()
       yield* server.kill
@@ -214,7 +216,7 @@ describe("Redis on redis-server", { concurrent: true }, () => {
     }),
   )
 
-  it.live("starts and stops in time while Redis is mute", () =>
+  it.live("starts and stops in time while Redis does not answer", () =>
     Effect.gen(function* () {
       const server = yield* startRedisServer()
       yield* server.pause
@@ -226,7 +228,7 @@ describe("Redis on redis-server", { concurrent: true }, () => {
     }),
   )
 
-  it.live("says once that Redis is away and once that it is back, and never how it signs in", () =>
+  it.live("logs once that Redis is unavailable and once that it is back, and never how it signs in", () =>
     Effect.gen(function* () {
       const logged: Array<string> = []
       const logger = Logger.layer([
@@ -243,7 +245,7 @@ describe("Redis on redis-server", { concurrent: true }, () => {
         yield* server.start
         yield* untilAnswered
       }).pipe(Effect.provide(redisAt(server.url).pipe(Layer.provide(logger))))
-      assert.strictEqual(count("is away"), 1)
+      assert.strictEqual(count("is unavailable"), 1)
       assert.strictEqual(count("is connected"), 2)
 
       const wrong = server.url.replace("correct-horse", "battery-staple")

@@ -3,8 +3,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
-import { connections, cuts, eventually, fill, leaveAll, pause, say, startHub, wait } from "./hubUnderTest.ts"
-import { CLOSE, clientFrame, PING, PONG, TEXT } from "./rawPeer.ts"
+import { connections, cuts, eventually, fill, leaveAll, pause, say, startHub, wait } from "./fixtures.ts"
+import { CLOSE, clientFrame, PING, PONG, TEXT } from "./peerFixtures.ts"
 
 describe("SocketHub", () => {
   it.live("cuts a reader behind with more than 64 KiB unread", () =>

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { connections, fill, pause, say, STAMPED, startHub, versions, wait } from "./hubUnderTest.ts"
-import { clientFrame, PING, PONG, TEXT } from "./rawPeer.ts"
+import { connections, fill, pause, say, STAMPED, startHub, versions, wait } from "./fixtures.ts"
+import { clientFrame, PING, PONG, TEXT } from "./peerFixtures.ts"
 
 describe("SocketHub", () => {
   it.live("sends one text to everybody, and the newest to who comes later", () =>

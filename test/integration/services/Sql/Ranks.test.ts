@@ -5,7 +5,7 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { NEIGHBOURS, percentileOf, type RankedScore } from "../../../../src/domain/Ranks.ts"
 import { UserId } from "../../../../src/domain/Score.ts"
-import { commitIncrements } from "../../../../src/services/Sql/SqlStatements.ts"
+import { commitIncrements } from "../../../../src/services/Sql/SqlCommit.ts"
 import { boardFromScratch, Engine, numbers, player, request, sqlOn, wrongRanks } from "./ranksFixtures.ts"
 
 const PLAYERS = 24
@@ -31,7 +31,7 @@ update scores set hidden = ${number(2) === 0} from locked where scores.user_id =
     default: {
       const batch = Array.from({ length: 1 + number(12) }, () =>
         // A few keys for everyone, so that many are repeats.
-        request(number(PLAYERS), number(2) === 0 ? "" : `key-${number(6)}`),
+        request(number(PLAYERS), number(2) === 0 ? undefined : `key-${number(6)}`),
       )
       const process = processes[number(processes.length)]
       assert.isDefined(process)
@@ -62,7 +62,7 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("Ranks
             const board = yield* boardFromScratch(sql)
             const players = board.filter(({ score }) => score > 0).length
             for (let n = 0; n < PLAYERS; n++) {
-              const standing = yield* one.standing({ userId: player(n), tokenId: "" })
+              const standing = yield* one.standing({ userId: player(n), tokenId: undefined })
               const at = board.findIndex(({ user_id }) => user_id === player(n))
               const rank = board[at]?.rank ?? null
               assert.strictEqual(standing.rank, rank)
@@ -117,8 +117,8 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("Ranks
         below: [],
       }
       const nobody = UserId.make("nobody")
-      assert.deepStrictEqual(yield* process.standing({ userId: nobody, tokenId: "" }), none)
-      assert.deepStrictEqual(yield* process.standing({ userId: player(1), tokenId: "" }), {
+      assert.deepStrictEqual(yield* process.standing({ userId: nobody, tokenId: undefined }), none)
+      assert.deepStrictEqual(yield* process.standing({ userId: player(1), tokenId: undefined }), {
         ...none,
         score: 2,
       })

@@ -3,8 +3,9 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Board } from "../../../../src/domain/Score.ts"
-import type { IncrementRow } from "../../../../src/services/Sql/Sql.ts"
-import { by, Engine, operatorOn, serviceOn, setup, violations } from "./sqlFixtures.ts"
+import type { IncrementAnswer } from "../../../../src/services/Sql/Sql.ts"
+import { violations } from "../../../support/invariants/Violations.ts"
+import { by, Engine, operatorOn, serviceOn, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 
@@ -38,18 +39,17 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL, many at once", (it) => {
           const random = randomFrom(SEED + index)
           for (let n = 0; n < BATCHES; n++) {
             const batch = Array.from({ length: 1 + random(12) }, () =>
-              by(`player${random(20)}`, { key: random(3) === 0 ? "" : `key${random(900)}` }),
+              by(`player${random(20)}`, { key: random(3) === 0 ? undefined : `key${random(900)}` }),
             )
-            const rows: ReadonlyArray<IncrementRow> =
-              yield* processes[index % 2 === 0 ? 0 : 1].increment(batch)
-            for (const [at, { outcome }] of rows.entries()) {
+            const answer: IncrementAnswer = yield* processes[index % 2 === 0 ? 0 : 1].increment(batch)
+            for (const [at, { _tag }] of answer.outcomes.entries()) {
               const request = batch[at]
-              if (request === undefined || outcome === "hidden") continue
+              if (request === undefined || _tag === "Hidden") continue
               const name = `${request.userId} ${request.key}`
-              if (outcome === "counted") rowsCounted += 1
-              if (request.key === "") continue
+              if (_tag === "Counted") rowsCounted += 1
+              if (request.key === undefined) continue
               answered.add(name)
-              if (outcome === "counted") counted.set(name, (counted.get(name) ?? 0) + 1)
+              if (_tag === "Counted") counted.set(name, (counted.get(name) ?? 0) + 1)
             }
           }
         })
@@ -169,7 +169,7 @@ where shard <> (select min(shard) from board_version where shard <> pg_backend_p
     }).pipe(Effect.timeout("5 seconds")),
   )
 
-  it.effect("gives up on a row that is locked elsewhere in time, counts nothing, and goes on", () =>
+  it.effect("gives up in time on a row that is locked elsewhere, counts nothing, and continues", () =>
     Effect.gen(function* () {
       const { sql, operator } = yield* setup
       yield* sql.increment([by("ada")])

@@ -7,7 +7,7 @@ import { UserId } from "../../../../src/domain/Score.ts"
 import type { Sql } from "../../../../src/services/Sql/Sql.ts"
 import * as TcpProxy from "../../../support/engines/TcpProxy.ts"
 import { until } from "../../../support/fixtures.ts"
-import { by, Engine, serviceOn, setup } from "./sqlFixtures.ts"
+import { by, Engine, serviceOn, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 
@@ -21,7 +21,7 @@ const operations = (sql: Sql["Service"]) => [
   sql.register(UserId.make("ada"), "ada@example.com"),
   sql.leaseOutbox({ leaseSeconds: 10, limit: 10 }),
   sql.deleteOutbox(["1"]),
-  sql.history({ userId: UserId.make("ada"), tokenId: "", after: undefined, limit: 10 }),
+  sql.history({ userId: UserId.make("ada"), tokenId: undefined, after: undefined, limit: 10 }),
   sql.ping,
 ]
 
@@ -96,7 +96,7 @@ layer(Engine.layer, OPTIONS)("Sql without PostgreSQL", (it) => {
   )
 
   it.effect(
-    "fails to start within 15 seconds, refused or mute",
+    "fails to start within 15 seconds, refused or unresponsive",
     () =>
       Effect.gen(function* () {
         const { proxy, url } = yield* proxied
@@ -106,15 +106,15 @@ layer(Engine.layer, OPTIONS)("Sql without PostgreSQL", (it) => {
         assert.strictEqual(first.operation, "migrate")
         assert.isBelow(Duration.toMillis(refused), 10_000)
         yield* proxy.stall
-        const [mute, second] = yield* start
+        const [unresponsive, second] = yield* start
         assert.strictEqual(second.operation, "migrate")
-        assert.isBelow(Duration.toMillis(mute), 10_000)
+        assert.isBelow(Duration.toMillis(unresponsive), 10_000)
       }),
     WAITING,
   )
 
   it.effect(
-    "lets go of a mute server in time",
+    "abandons an unresponsive server in time",
     () =>
       Effect.gen(function* () {
         const { proxy, url } = yield* proxied

@@ -5,6 +5,8 @@ import * as Layer from "effect/Layer"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { type IncrementRequest, Sql } from "../../../../src/services/Sql/Sql.ts"
 import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
+import { SqlUpkeep } from "../../../../src/services/Sql/SqlUpkeep.ts"
+import * as SqlUpkeepPostgres from "../../../../src/services/Sql/SqlUpkeepPostgres.ts"
 import { query } from "../../../support/engines/embeddedPostgres.ts"
 import * as Postgres from "../../../support/engines/Postgres.ts"
 
@@ -13,53 +15,62 @@ class Database extends Context.Service<Database, Postgres.PostgresEngine>()("tes
 
 const Engine = Layer.unwrap(
   Effect.map(Postgres.make(), (engine) =>
-    Layer.merge(SqlPostgres.layerFrom(engine.url), Layer.succeed(Database, engine)),
+    Layer.mergeAll(
+      SqlPostgres.layerFrom(engine.url),
+      SqlUpkeepPostgres.layerFrom(engine.url),
+      Layer.succeed(Database, engine),
+    ),
   ),
 )
 
 const request = (userId: string, options: Partial<IncrementRequest> = {}): IncrementRequest => ({
   userId: UserId.make(userId),
   email: `${userId}@example.com`,
-  key: "",
-  tokenId: "",
+  key: undefined,
+  tokenId: undefined,
   ...options,
 })
 
 describe("Sql", () => {
   layer(Engine, { timeout: "60 seconds", excludeTestServices: true })((it) => {
-    it.effect("says that a batch was undone for a row that cannot be stored, and counts none of it", () =>
-      Effect.gen(function* () {
-        const sql = yield* Sql
-        for (const bad of [request("nul", { key: "a\0b" }), request("long", { key: longKey })]) {
-          const failure = yield* Effect.flip(sql.increment([request("good"), bad]))
-          assert.strictEqual(failure.rolledBack, "data")
-        }
-        const { scores } = yield* sql.top(10)
-        assert.deepStrictEqual(scores, [])
-      }),
+    it.effect(
+      "reports a batch as rolled back for a row that cannot be stored, and counts nothing of it",
+      () =>
+        Effect.gen(function* () {
+          const sql = yield* Sql
+          for (const bad of [request("nul", { key: "a\0b" }), request("long", { key: longKey })]) {
+            const failure = yield* Effect.flip(sql.increment([request("good"), bad]))
+            assert.strictEqual(failure.rolledBack, "data")
+          }
+          const { scores } = yield* sql.top(10)
+          assert.deepStrictEqual(scores, [])
+        }),
     )
 
-    it.effect("forgets keys that are older than a day, at most as many as it is told, and no others", () =>
-      Effect.gen(function* () {
-        const sql = yield* Sql
-        const { url } = yield* Database
-        yield* sql.increment(["1", "2", "3", "4"].map((key) => request("ada", { key })))
-        yield* query(
-          url,
-          "update idempotency_keys set at = now() - interval '25 hours' where key in ('1', '2', '3')",
-        )
-        assert.strictEqual(yield* sql.pruneKeys(2), 2)
-        assert.strictEqual(yield* sql.pruneKeys(2), 1)
-        assert.strictEqual(yield* sql.pruneKeys(2), 0)
-        const outcomes = yield* sql.increment(["1", "4"].map((key) => request("ada", { key })))
-        assert.deepStrictEqual(
-          outcomes.map(({ outcome }) => outcome),
-          ["counted", "duplicate"],
-        )
-      }),
+    it.effect(
+      "deletes keys that are older than a day, at most as many as it is asked to, and no others",
+      () =>
+        Effect.gen(function* () {
+          const sql = yield* Sql
+          const upkeep = yield* SqlUpkeep
+          const { url } = yield* Database
+          yield* sql.increment(["1", "2", "3", "4"].map((key) => request("ada", { key })))
+          yield* query(
+            url,
+            "update idempotency_keys set at = now() - interval '25 hours' where key in ('1', '2', '3')",
+          )
+          assert.strictEqual(yield* upkeep.pruneKeys(2), 2)
+          assert.strictEqual(yield* upkeep.pruneKeys(2), 1)
+          assert.strictEqual(yield* upkeep.pruneKeys(2), 0)
+          const { outcomes } = yield* sql.increment(["1", "4"].map((key) => request("ada", { key })))
+          assert.deepStrictEqual(
+            outcomes.map(({ _tag }) => _tag),
+            ["Counted", "Duplicate"],
+          )
+        }),
     )
 
-    it.effect("does not say that a batch was undone when the server did not answer", () =>
+    it.effect("does not report a batch as rolled back when the server did not answer", () =>
       Effect.gen(function* () {
         const sql = yield* Sql
         const { stop } = yield* Database

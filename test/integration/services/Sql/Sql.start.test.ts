@@ -1,15 +1,23 @@
 import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import { Sql } from "../../../../src/services/Sql/Sql.ts"
+import { SqlModeration } from "../../../../src/services/Sql/SqlModeration.ts"
+import * as SqlModerationPostgres from "../../../../src/services/Sql/SqlModerationPostgres.ts"
+import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
+import { SqlUpkeep } from "../../../../src/services/Sql/SqlUpkeep.ts"
+import * as SqlUpkeepPostgres from "../../../../src/services/Sql/SqlUpkeepPostgres.ts"
 import * as TcpProxy from "../../../support/engines/TcpProxy.ts"
-import { Engine, serviceOn } from "./sqlFixtures.ts"
+import { Engine, operatorOn, serviceOn } from "./fixtures.ts"
 
 /** Cuts spread over a start, which takes some 100 ms against an empty database. */
 const CUTS = Array.from({ length: 30 }, (_, n) => n * 5)
 
 layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("The start of Sql", (it) => {
-  it.effect("fails as PostgreSQL being away, whenever the connection is cut", () =>
+  it.effect("fails because PostgreSQL is unavailable, whenever the connection is cut", () =>
     Effect.gen(function* () {
       const { freshDatabase } = yield* Engine
       for (const millis of CUTS) {
@@ -26,5 +34,42 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("The s
         if (exit._tag === "Failure") assert.strictEqual(exit.failure._tag, "SqlFailure", `after ${millis} ms`)
       }
     }).pipe(Effect.scoped),
+  )
+
+  it.effect(
+    "opens one set of connections for all services of a process, and another for another process",
+    () =>
+      Effect.gen(function* () {
+        const url = yield* (yield* Engine).freshDatabase
+        const operator = yield* operatorOn(url)
+        /** Starts a process, and makes many calls of each of its services at once. */
+        const start = Effect.gen(function* () {
+          const services = yield* Layer.build(
+            Layer.mergeAll(
+              SqlPostgres.layerFrom(url),
+              SqlUpkeepPostgres.layerFrom(url),
+              SqlModerationPostgres.layerFrom(url),
+            ),
+          )
+          const calls = [
+            Context.get(services, Sql).ping,
+            Context.get(services, SqlUpkeep).pruneKeys(1),
+            Context.get(services, SqlModeration).findPlayers("nobody"),
+          ]
+          for (const call of calls) {
+            yield* Effect.all(
+              Array.from({ length: 20 }, () => call),
+              { concurrency: "unbounded", discard: true },
+            )
+          }
+        })
+        const connections = operator<{ readonly name: string; readonly open: number }>`
+select application_name as name, count(*)::int as open from pg_stat_activity
+where datname = current_database() and application_name like 'scoreboard %' group by 1`
+        yield* start
+        assert.deepStrictEqual(yield* connections, [{ name: "scoreboard read", open: 4 }])
+        yield* start
+        assert.deepStrictEqual(yield* connections, [{ name: "scoreboard read", open: 8 }])
+      }).pipe(Effect.scoped),
   )
 })

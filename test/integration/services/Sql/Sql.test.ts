@@ -1,13 +1,17 @@
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { UserId } from "../../../../src/domain/Score.ts"
-import type { Sql } from "../../../../src/services/Sql/Sql.ts"
-import { by, Engine, INVARIANTS, rolledBack, setup, violations } from "./sqlFixtures.ts"
+import type { IncrementOutcome, Sql } from "../../../../src/services/Sql/Sql.ts"
+import { INVARIANTS, violations } from "../../../support/invariants/Violations.ts"
+import { by, Engine, rolledBack, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "30 seconds", excludeTestServices: true } as const
 
+const tagAndScore = (outcome: IncrementOutcome) =>
+  outcome._tag === "Counted" ? [outcome._tag, outcome.score] : [outcome._tag]
+
 const outcomes = (sql: Sql["Service"], batch: Parameters<Sql["Service"]["increment"]>[0]) =>
-  Effect.map(sql.increment(batch), (rows) => rows.map(({ outcome, score }) => [outcome, score]))
+  Effect.map(sql.increment(batch), (answer) => answer.outcomes.map(tagAndScore))
 
 const emails = (sql: Sql["Service"], limit = 10) =>
   Effect.map(sql.top(limit), ({ scores }) =>
@@ -21,30 +25,33 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
       yield* sql.increment([by("hidden"), by("known", { email: "stored@example.com" })])
       yield* operator`update scores set hidden = true where user_id = 'hidden'`
       yield* operator`insert into revoked_tokens (jti, expires) values ('out', now() + interval '1 hour')`
-      const rows = yield* sql.increment([
+      const answer = yield* sql.increment([
         by("new"),
         by("new", { key: "k" }),
         by("new", { key: "k" }),
-        by("ghost", { email: "" }),
+        by("ghost", { email: undefined }),
         by("new", { tokenId: "out", key: "fresh" }),
         by("hidden", { key: "k" }),
         by("known", { email: "other@example.com", tokenId: "in" }),
-        by("known", { email: "", key: "k" }),
+        by("known", { email: undefined, key: "k" }),
       ])
       assert.deepStrictEqual(
-        rows.map(({ outcome, score, email }) => [outcome, score, email]),
+        answer.outcomes.map((outcome) =>
+          outcome._tag === "Counted" ? [outcome._tag, outcome.score, outcome.email] : [outcome._tag],
+        ),
         [
-          ["counted", 1, "new@example.com"],
-          ["counted", 2, "new@example.com"],
-          ["duplicate", null, null],
-          ["unknown", null, null],
-          ["revoked", null, null],
-          ["hidden", null, null],
-          ["counted", 2, "stored@example.com"],
-          ["counted", 3, "stored@example.com"],
+          ["Counted", 1, "new@example.com"],
+          ["Counted", 2, "new@example.com"],
+          ["Duplicate"],
+          ["UnknownPlayer"],
+          ["Revoked"],
+          ["Hidden"],
+          ["Counted", 2, "stored@example.com"],
+          ["Counted", 3, "stored@example.com"],
         ],
       )
-      assert.strictEqual(new Set(rows.map(({ outbox_id }) => outbox_id)).size, 1)
+      const stored = yield* operator`select id::text from outbox order by outbox.id desc limit 1`
+      assert.deepStrictEqual(stored, [{ id: answer.outboxId }])
       assert.deepStrictEqual(yield* violations(operator), [])
     }),
   )
@@ -53,16 +60,8 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
     Effect.gen(function* () {
       const { sql, operator } = yield* setup
       const again = [by("ada", { key: "k" }), by("ada", { key: "k" }), by("grace", { key: "k" })]
-      assert.deepStrictEqual(yield* outcomes(sql, again), [
-        ["counted", 1],
-        ["duplicate", null],
-        ["counted", 1],
-      ])
-      assert.deepStrictEqual(yield* outcomes(sql, again), [
-        ["duplicate", null],
-        ["duplicate", null],
-        ["duplicate", null],
-      ])
+      assert.deepStrictEqual(yield* outcomes(sql, again), [["Counted", 1], ["Duplicate"], ["Counted", 1]])
+      assert.deepStrictEqual(yield* outcomes(sql, again), [["Duplicate"], ["Duplicate"], ["Duplicate"]])
       assert.deepStrictEqual(yield* emails(sql), ["ada 1", "grace 1"])
       assert.deepStrictEqual(yield* violations(operator), [])
     }),
@@ -74,7 +73,7 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
       const batch = [by("ada"), by("grace"), by("ada"), by("ada", { key: "k" }), by("grace"), by("ada")]
       const scores = (rows: ReadonlyArray<ReadonlyArray<unknown>>) => rows.map(([, score]) => score)
       assert.deepStrictEqual(scores(yield* outcomes(sql, batch)), [1, 1, 2, 3, 2, 4])
-      assert.deepStrictEqual(scores(yield* outcomes(sql, batch)), [5, 3, 6, null, 4, 7])
+      assert.deepStrictEqual(scores(yield* outcomes(sql, batch)), [5, 3, 6, undefined, 4, 7])
       assert.deepStrictEqual(yield* violations(operator), [])
     }),
   )
@@ -85,13 +84,11 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
       yield* sql.increment([by("ada", { key: "k" })])
       const tables = operator`select (select count(*) from outbox)::int o, (select count(*) from users)::int u, (select count(*) from idempotency_keys)::int k`
       const before = [yield* tables, yield* sql.top(10)]
-      const rows = yield* sql.increment([by("ada", { key: "k" }), by("ghost", { email: "" })])
-      assert.deepStrictEqual(
-        rows.map(({ outbox_id }) => outbox_id),
-        [null, null],
-      )
+      const answer = yield* sql.increment([by("ada", { key: "k" }), by("ghost", { email: undefined })])
+      assert.strictEqual(answer.outcomes.length, 2)
+      assert.isUndefined(answer.outboxId)
       assert.deepStrictEqual([yield* tables, yield* sql.top(10)], before)
-      assert.deepStrictEqual(yield* sql.increment([]), [])
+      assert.deepStrictEqual(yield* sql.increment([]), { outcomes: [], outboxId: undefined })
     }),
   )
 
@@ -176,10 +173,7 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
       yield* operator`update scores set hidden = true where user_id = 'ada'`
       assert.deepStrictEqual(yield* emails(sql), ["grace 1"])
       assert.deepStrictEqual(yield* levels, [{ score: 1, players: 1 }])
-      assert.deepStrictEqual(yield* outcomes(sql, [by("ada"), by("grace")]), [
-        ["hidden", null],
-        ["counted", 2],
-      ])
+      assert.deepStrictEqual(yield* outcomes(sql, [by("ada"), by("grace")]), [["Hidden"], ["Counted", 2]])
       yield* operator`update scores set hidden = false where user_id = 'ada'`
       assert.deepStrictEqual(yield* emails(sql), ["ada 2", "grace 2"])
       assert.deepStrictEqual(whole, [
@@ -228,7 +222,7 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
       assert.isTrue((yield* page(undefined)).revoked)
       const nobody = yield* sql.history({
         userId: UserId.make("nobody"),
-        tokenId: "",
+        tokenId: undefined,
         after: undefined,
         limit: 2,
       })
@@ -236,7 +230,7 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
     }),
   )
 
-  it.effect("fails on a board that is none, and gives the next one", () =>
+  it.effect("fails on a board that is not valid, and gives the next one", () =>
     Effect.gen(function* () {
       const { sql, operator } = yield* setup
       yield* sql.increment([by("ada")])

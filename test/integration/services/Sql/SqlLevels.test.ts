@@ -7,10 +7,11 @@ import type * as Redacted from "effect/Redacted"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { SqlLevels } from "../../../../src/services/Sql/SqlLevels.ts"
+import * as SqlLevelsPostgres from "../../../../src/services/Sql/SqlLevelsPostgres.ts"
 import { Engine, numbers, player, request, sqlOn, wrongRanks } from "./ranksFixtures.ts"
 
 const levelsOn = (url: Redacted.Redacted) =>
-  Effect.map(Layer.build(SqlLevels.layerFrom(url)), Context.get(SqlLevels))
+  Effect.map(Layer.build(SqlLevelsPostgres.layerFrom(url)), Context.get(SqlLevels))
 
 const open = Effect.gen(function* () {
   const url = yield* (yield* Engine).freshDatabase
@@ -31,7 +32,7 @@ const damage = (sql: SqlClient.SqlClient) =>
   )
 
 layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("SqlLevels", (it) => {
-  it.effect("names what differs from a count, mends it, and finds nothing afterwards", () =>
+  it.effect("names what differs from a count, repairs it, and finds nothing afterwards", () =>
     Effect.gen(function* () {
       const { levels, sql, process } = yield* open
       yield* process.increment([1, 1, 1, 1, 2, 2].map((n) => request(n)))
@@ -65,7 +66,7 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("SqlLe
     }).pipe(Effect.provide(Reactivity.layer)),
   )
 
-  it.effect("mends, two repairs at once, while increments, hides and deletes go on", () =>
+  it.effect("repairs, twice at once, while increments, hides and deletes continue", () =>
     Effect.gen(function* () {
       const { levels, otherLevels, process, sql } = yield* open
       yield* sql`insert into users select ${"player "} || to_char(n, 'FM00'), n || '@example.com' from generate_series(0, 39) n`
@@ -86,7 +87,7 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("SqlLe
           ),
         )
         assert.isAbove(Math.max(one.repaired, other.repaired), 1000)
-        assert.strictEqual(Math.min(one.repaired, other.repaired), 0, "the same fault was mended twice")
+        assert.strictEqual(Math.min(one.repaired, other.repaired), 0, "the same fault was repaired twice")
         assert.deepStrictEqual([one.after.wrong, other.after.wrong], [0, 0])
         assert.strictEqual(yield* wrongRanks(sql), 0)
       }

@@ -2,9 +2,10 @@ import { assert, layer } from "@effect/vitest"
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type * as Statement from "effect/sql/Statement"
+import { incrementsStatement } from "../../../../src/services/Sql/SqlCommit.ts"
+import { leaseStatement } from "../../../../src/services/Sql/SqlOutbox.ts"
 import { pruneKeysStatement } from "../../../../src/services/Sql/SqlPruning.ts"
-import { incrementsStatement, leaseStatement } from "../../../../src/services/Sql/SqlStatements.ts"
-import { by, Engine, setup } from "./sqlFixtures.ts"
+import { by, Engine, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 

@@ -28,12 +28,12 @@ export const numbers = (seed: number) => {
 /** The n-th player of a test. */
 export const player = (n: number) => UserId.make(`player ${String(n).padStart(2, "0")}`)
 
-/** A request of the n-th player; `key` "" = none. */
-export const request = (n: number, key = ""): IncrementRequest => ({
+/** A request of the n-th player. */
+export const request = (n: number, key?: string): IncrementRequest => ({
   userId: player(n),
   email: `${n}@example.com`,
   key,
-  tokenId: "",
+  tokenId: undefined,
 })
 
 /** Another API process: a `Sql` with connections of its own, for as long as the scope lives. */

@@ -11,11 +11,11 @@ import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
 import * as SqsQueue from "../../../../src/services/Sqs/SqsQueue.ts"
 import { freePort } from "../../../support/engines/freePort.ts"
 import { listen } from "../../../support/engines/listen.ts"
-import { credentials, failures, onQueue } from "./sqsFixtures.ts"
+import { credentials, failures, onQueue } from "./fixtures.ts"
 
 const waitSeconds = 2
 
-/** For a test with a peer of its own that waits for time to pass: with its neighbour. */
+/** For a test with a peer of its own that waits for time to pass: it runs at the same time as its neighbour. */
 const WAITING = { concurrent: true } as const
 
 const at = (port: number) =>

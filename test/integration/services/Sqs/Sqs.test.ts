@@ -9,7 +9,7 @@ import * as SqsQueue from "../../../../src/services/Sqs/SqsQueue.ts"
 import { drain, sqsContract } from "../../../contracts/Sqs.ts"
 import { startSqsServer } from "../../../support/engines/SqsServer.ts"
 import type { SqsServer } from "../../../support/engines/SqsServer.ts"
-import { credentials, failures, onQueue } from "./sqsFixtures.ts"
+import { credentials, failures, onQueue } from "./fixtures.ts"
 
 const visibility = Duration.seconds(1)
 const maxReceiveCount = 3

@@ -1,96 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
-import type { Board as StampedBoard } from "../../../../src/domain/Score.ts"
 import { readStampTag } from "../../../../src/client/Stamp.ts"
-import { Board } from "../../../../src/programs/board/Board.ts"
-import { type BoardWrite, Redis, RedisFailure } from "../../../../src/services/Redis/Redis.ts"
-import { Sql, SqlFailure } from "../../../../src/services/Sql/Sql.ts"
-
-const stamped = (version: number): StampedBoard => ({
-  scores: [{ email: "ada@example.com", score: version }],
-  epoch: "epoch",
-  version,
-  committedAt: 1,
-})
-
-interface World {
-  /** The text in Redis; null = Redis fails. */
-  redis: string | undefined | null
-  sql: StampedBoard | "away"
-  reads: number
-  /** Reads and writes that failed because Redis was away. */
-  refusals: number
-  selects: number
-  renewals: number
-  readonly writes: Array<BoardWrite>
-}
-
-const withWorld = <A, E>(
-  initial: Partial<World>,
-  test: (board: Board["Service"], world: World) => Effect.Effect<A, E>,
-) => {
-  const world: World = {
-    redis: undefined,
-    sql: stamped(1),
-    reads: 0,
-    refusals: 0,
-    selects: 0,
-    renewals: 0,
-    writes: [],
-    ...initial,
-  }
-  const services = Layer.mergeAll(
-    Layer.mock(Redis)({
-      readBoard: Effect.suspend(() => {
-        world.reads++
-        if (world.redis === null) world.refusals++
-        return world.redis === null
-          ? Effect.fail(new RedisFailure({ operation: "readBoard", cause: new Error("away") }))
-          : Effect.delay(Effect.succeed(Option.fromUndefinedOr(world.redis)), "10 millis")
-      }),
-      renewBoard: Effect.suspend(() => {
-        world.renewals++
-        return world.redis === null
-          ? Effect.fail(new RedisFailure({ operation: "renewBoard", cause: new Error("away") }))
-          : Effect.void
-      }),
-      writeBoard: (board) =>
-        Effect.suspend(() => {
-          if (world.redis === null) {
-            world.refusals++
-            return Effect.fail(new RedisFailure({ operation: "writeBoard", cause: new Error("away") }))
-          }
-          world.writes.push(board)
-          world.redis = board.json
-          return Effect.succeed("written" as const)
-        }),
-    }),
-    Layer.mock(Sql)({
-      top: () =>
-        Effect.suspend(() => {
-          world.selects++
-          return world.sql === "away"
-            ? Effect.fail(new SqlFailure({ operation: "top", cause: new Error("away") }))
-            : Effect.succeed(world.sql)
-        }),
-    }),
-  )
-  return Effect.flatMap(Board, (board) => test(board, world)).pipe(
-    Effect.provide(Board.layer.pipe(Layer.provide(services))),
-  )
-}
-
-/** Runs `current` on the test's clock. */
-const read = (board: Board["Service"]) =>
-  Effect.gen(function* () {
-    const fiber = yield* Effect.forkChild(board.current)
-    yield* TestClock.adjust("10 millis")
-    return yield* Fiber.join(fiber)
-  })
+import { read, stamped, withWorld } from "./boardFixtures.ts"
 
 describe("Board.current", () => {
   it.effect("gives what is in Redis, without its stamp, and tags it by its stamp", () =>
@@ -184,53 +97,32 @@ describe("Board.current", () => {
     ),
   )
 
-  it.effect("gives PostgreSQL's board while Redis is away, and leaves Redis alone for a while", () =>
-    withWorld({ redis: null }, (board, world) =>
+  it.effect("leaves the run to the others when one of its callers is interrupted", () =>
+    withWorld({ redis: JSON.stringify(stamped(5)) }, (board, world) =>
       Effect.gen(function* () {
-        for (let n = 0; n < 20; n++) yield* board.current
-        assert.strictEqual(world.selects, 20)
-        assert.isBelow(world.reads, 5)
+        const [first, second] = yield* Effect.all([
+          Effect.forkChild(board.current, { startImmediately: true }),
+          Effect.forkChild(board.current, { startImmediately: true }),
+        ])
+        yield* Fiber.interrupt(first)
+        yield* TestClock.adjust("10 millis")
+        assert.strictEqual((yield* Fiber.join(second)).etag, '"epoch-5"')
+        assert.strictEqual(world.reads, 1)
+      }),
+    ),
+  )
+
+  it.effect("reads again for the next caller, also when the clock was set back", () =>
+    withWorld({ redis: JSON.stringify(stamped(5)) }, (board, world) =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(1_000_000)
+        yield* read(board)
+        world.redis = JSON.stringify(stamped(6))
+        assert.strictEqual((yield* read(board)).etag, '"epoch-6"')
+        yield* TestClock.setTime(1_000)
         world.redis = JSON.stringify(stamped(7))
-        yield* TestClock.adjust("2 seconds")
         assert.strictEqual((yield* read(board)).etag, '"epoch-7"')
-      }),
-    ),
-  )
-
-  it.effect("leaves Redis alone after three failures in a row, in every outage anew", () =>
-    withWorld({}, (board, world) =>
-      Effect.gen(function* () {
-        for (const outage of [1, 2]) {
-          world.redis = JSON.stringify(stamped(outage))
-          yield* TestClock.adjust("2 seconds")
-          yield* read(board)
-          world.redis = null
-          world.refusals = 0
-          for (let n = 0; n < 20; n++) yield* board.current
-          assert.strictEqual(world.refusals, 3, `outage ${outage}`)
-        }
-      }),
-    ),
-  )
-
-  it.effect("asks Redis on after failures that were not in a row", () =>
-    withWorld({}, (board, world) =>
-      Effect.gen(function* () {
-        for (let n = 1; n <= 10; n++) {
-          world.redis = null
-          yield* board.current
-          world.redis = JSON.stringify(stamped(n))
-          assert.strictEqual((yield* read(board)).etag, `"epoch-${n}"`)
-        }
-        assert.strictEqual(world.reads, 20)
-      }),
-    ),
-  )
-
-  it.effect("fails when both are away", () =>
-    withWorld({ redis: null, sql: "away" }, (board) =>
-      Effect.gen(function* () {
-        assert.strictEqual((yield* Effect.flip(board.current))._tag, "SqlFailure")
+        assert.strictEqual(world.reads, 3)
       }),
     ),
   )

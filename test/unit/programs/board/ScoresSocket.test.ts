@@ -7,12 +7,13 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { type BoardUpdate, PublicBoard } from "../../../../src/domain/Messages.ts"
-import { Board, show } from "../../../../src/programs/board/Board.ts"
+import { Board } from "../../../../src/programs/board/Board.ts"
+import { show } from "../../../../src/programs/board/ShownBoard.ts"
 import { formOf, ScoresSocket } from "../../../../src/programs/board/ScoresSocket.ts"
 import { type BoardNotification, Redis } from "../../../../src/services/Redis/Redis.ts"
 import { type Form, SocketHub } from "../../../../src/services/SocketHub/SocketHub.ts"
 import { SqlFailure } from "../../../../src/services/Sql/Sql.ts"
-import { hopDuring } from "../observe/hopFigures.ts"
+import { hopDuring } from "../observe/fixtures.ts"
 
 const update = (version: number, epoch = "epoch"): BoardUpdate => ({
   scores: [{ email: epoch, score: version }],

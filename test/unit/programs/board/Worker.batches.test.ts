@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { Refresher } from "../../../../src/programs/board/Refresher.ts"
 import { Worker } from "../../../../src/programs/board/Worker.ts"
 import { Sqs, SqsFailure } from "../../../../src/services/Sqs/Sqs.ts"
-import { increment, run, settle } from "./workerFixtures.ts"
+import { increment, run, settle } from "./fixtures.ts"
 
 describe("Worker: batches together", () => {
   it.effect("shows what comes during a refresh with one more, and deletes it in full calls", () =>
@@ -92,6 +94,34 @@ describe("Worker: batches together", () => {
         yield* settle
         assert.deepStrictEqual(deleted, ["receipt next"])
       }).pipe(Effect.provide(Worker.pipe(Layer.provide(services))))
+    }),
+  )
+
+  it.effect("handles every batch that it has received before it stops", () =>
+    Effect.gen(function* () {
+      const deleted: Array<string> = []
+      const batches = [[increment("1")], [increment("2")], [increment("3")]]
+      const scope = yield* Scope.make()
+      const services = Layer.mergeAll(
+        Layer.mock(Sqs)({
+          receive: Effect.suspend(() => {
+            const batch = batches.shift()
+            return batch === undefined ? Effect.never : Effect.succeed(batch)
+          }),
+          delete: (receipts) => Effect.sync(() => (deleted.push(...receipts), [])),
+        }),
+        Layer.succeed(Refresher, Refresher.of({ refresh: Effect.sleep("2 seconds") })),
+      )
+      yield* Layer.buildWithScope(Worker.pipe(Layer.provide(services)), scope)
+      yield* settle
+      const stopped = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* settle
+      yield* TestClock.adjust("3900 millis")
+      assert.isUndefined(stopped.pollUnsafe())
+      yield* TestClock.adjust("200 millis")
+      yield* settle
+      assert.isDefined(stopped.pollUnsafe())
+      assert.deepStrictEqual(deleted, ["receipt 1", "receipt 2", "receipt 3"])
     }),
   )
 

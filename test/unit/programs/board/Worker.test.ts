@@ -7,8 +7,8 @@ import { Refresher } from "../../../../src/programs/board/Refresher.ts"
 import { Worker } from "../../../../src/programs/board/Worker.ts"
 import { RedisFailure } from "../../../../src/services/Redis/Redis.ts"
 import { Sqs } from "../../../../src/services/Sqs/Sqs.ts"
-import { hopDuring } from "../observe/hopFigures.ts"
-import { increment, message, run, settle } from "./workerFixtures.ts"
+import { hopDuring } from "../observe/fixtures.ts"
+import { increment, message, run, settle } from "./fixtures.ts"
 
 describe("Worker", () => {
   it.effect("refreshes the board once per batch and deletes the batch after that", () =>

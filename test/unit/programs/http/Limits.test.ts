@@ -9,23 +9,30 @@ import { UserId } from "../../../../src/domain/Score.ts"
 import { Limits } from "../../../../src/programs/http/Limits.ts"
 import { Redis, RedisFailure } from "../../../../src/services/Redis/Redis.ts"
 import type { Bucket, Taken } from "../../../../src/services/Redis/Redis.ts"
+import { makeRedisGuard } from "../../../../src/services/Redis/RedisGuard.ts"
 
 const ADA = UserId.make("ada")
 const FREE: Taken = { allowed: true, remaining: 1, waitMillis: 0 }
 const away = new RedisFailure({ operation: "take", cause: new Error("away") })
 
-/** The limits on a Redis in the test's hands, which keeps what it was asked for. */
+/** The limits on a guarded Redis whose answers are the test's; `asked` are the buckets that it was asked for. */
 const setup = Effect.fnUntraced(function* (env: Readonly<Record<string, string>> = {}) {
   const redis = { away: false, taken: FREE, asked: [] as Array<Bucket> }
   const layer = Limits.layer.pipe(
     Layer.provide(
-      Layer.mock(Redis)({
-        take: (bucket) =>
-          Effect.suspend(() => {
-            redis.asked.push(bucket)
-            return redis.away ? Effect.fail(away) : Effect.succeed(redis.taken)
+      Layer.effect(Redis, Effect.map(Redis, makeRedisGuard().protect)).pipe(
+        Layer.provide(
+          Layer.mock(Redis)({
+            readBoard: Effect.succeedNone,
+            renewBoard: Effect.void,
+            take: (bucket) =>
+              Effect.suspend(() => {
+                redis.asked.push(bucket)
+                return redis.away ? Effect.fail(away) : Effect.succeed(redis.taken)
+              }),
           }),
-      }),
+        ),
+      ),
     ),
     Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))),
   )
@@ -76,21 +83,23 @@ describe("Limits", () => {
     }),
   )
 
-  it.effect("leave a Redis that failed alone for a second, and count meanwhile", () =>
+  it.effect("do not ask a Redis that failed for a second, and are counted by this process meanwhile", () =>
     Effect.gen(function* () {
       const { redis, limits, run } = yield* setup({ INCREMENT_RATE_LIMIT: "1", INCREMENT_RATE_BURST: "2" })
       redis.away = true
       yield* run(limits.increment(ADA))
       yield* run(limits.increment(ADA))
-      const error = yield* Effect.flip(run(limits.increment(ADA)))
-      assert.strictEqual(error._tag, "TooManyRequests")
-      assert.strictEqual(redis.asked.length, 1)
+      for (let n = 0; n < 10; n++) {
+        const error = yield* Effect.flip(run(limits.increment(ADA)))
+        assert.strictEqual(error._tag, "TooManyRequests")
+      }
+      assert.strictEqual(redis.asked.length, 3)
 
       redis.away = false
       yield* TestClock.adjust("1 second")
       yield* run(limits.increment(ADA))
       yield* run(limits.increment(ADA))
-      assert.strictEqual(redis.asked.length, 3)
+      assert.strictEqual(redis.asked.length, 5)
     }),
   )
 })

@@ -2,22 +2,22 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { COMMITTERS } from "../../../../src/programs/increment/Increment.ts"
-import { caller, failure, rolledBack, row, withSql } from "./incrementFixtures.ts"
+import { COMMITTERS } from "../../../../src/programs/increment/Committers.ts"
+import { caller, failure, outcome, rolledBack, withSql } from "./fixtures.ts"
 
-describe("Increment, when a commit was undone", () => {
+describe("Increment, when a commit was rolled back", () => {
   it.effect("fails a row that cannot be stored alone, and counts the others of its batch", () =>
     withSql(
       (batch) =>
         batch.some(({ userId }) => userId === "bad")
           ? Effect.fail(rolledBack("data"))
-          : Effect.succeed(batch.map((_, n) => row("counted", n + 1))),
+          : Effect.succeed(batch.map((_, n) => outcome("Counted", n + 1))),
       (increment, { batches }) =>
         Effect.gen(function* () {
           const names = ["ada", "bad", "bob", "cyd"]
           const exits = yield* Effect.forEach(
             names,
-            (name) => Effect.exit(increment.raise(caller(name), "")),
+            (name) => Effect.exit(increment.raise(caller(name), undefined)),
             {
               concurrency: "unbounded",
             },
@@ -36,7 +36,7 @@ describe("Increment, when a commit was undone", () => {
     ),
   )
 
-  it.effect("stops committing row by row when the database goes away meanwhile", () =>
+  it.effect("stops committing row by row when the database becomes unavailable meanwhile", () =>
     withSql(
       (batch) => Effect.fail(batch.length > 1 ? rolledBack("data") : failure),
       (increment, { batches }) =>
@@ -44,7 +44,7 @@ describe("Increment, when a commit was undone", () => {
           const names = Array.from({ length: 10 }, (_, n) => `p${n}`)
           const errors = yield* Effect.forEach(
             names,
-            (name) => Effect.flip(increment.raise(caller(name), "")),
+            (name) => Effect.flip(increment.raise(caller(name), undefined)),
             {
               concurrency: "unbounded",
             },
@@ -58,12 +58,14 @@ describe("Increment, when a commit was undone", () => {
   it.effect("commits the victim of a deadlock once more, and only once", () =>
     withSql(
       (batch, number) =>
-        number === 2 ? Effect.succeed(batch.map(() => row("counted"))) : Effect.fail(rolledBack("deadlock")),
+        number === 2
+          ? Effect.succeed(batch.map(() => outcome("Counted")))
+          : Effect.fail(rolledBack("deadlock")),
       (increment, { batches }) =>
         Effect.gen(function* () {
-          yield* increment.raise(caller("ada"), "")
+          yield* increment.raise(caller("ada"), undefined)
           assert.strictEqual(batches.length, 2)
-          const error = yield* Effect.flip(increment.raise(caller("ada"), ""))
+          const error = yield* Effect.flip(increment.raise(caller("ada"), undefined))
           assert.strictEqual(error._tag, "Unavailable")
           assert.strictEqual(batches.length, 4)
         }),

@@ -6,35 +6,37 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../../src/domain/Score.ts"
-import { COMMITTERS } from "../../../../src/programs/increment/Increment.ts"
+import { COMMITTERS } from "../../../../src/programs/increment/Committers.ts"
 import { CognitoFailure, TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
-import { caller, failure, row, withSql } from "./incrementFixtures.ts"
+import { caller, failure, outcome, withSql } from "./fixtures.ts"
 
-/** What a mute database comes to: a failure at the time limit of the call, 2.5 s unless it is told a lower one. */
-const mute = (limitMillis: number) => Effect.delay(Effect.fail(failure), Math.min(limitMillis, 2_500))
+/** An unresponsive database: the call fails at its time limit, which is 2.5 s unless the caller sets a lower one. */
+const unresponsive = (limitMillis: number) => Effect.delay(Effect.fail(failure), Math.min(limitMillis, 2_500))
 
 describe("Increment.raise", () => {
-  it.effect("gives everyone an answer within three seconds of a mute database, however they arrive", () =>
-    withSql(
-      (_batch, _number, limitMillis) => mute(limitMillis),
-      (increment, world) =>
-        Effect.gen(function* () {
-          const waiting = []
-          for (let n = 0; n < 40; n++) {
-            const answer = Effect.timed(Effect.flip(increment.raise(caller(`player ${n}`), "")))
-            waiting.push(yield* Effect.forkChild(answer))
-            yield* TestClock.adjust("100 millis")
-          }
-          yield* TestClock.adjust("10 seconds")
-          for (const fiber of waiting) {
-            const [elapsed, error] = yield* Fiber.join(fiber)
-            assert.strictEqual(error._tag, "Unavailable")
-            assert.isBelow(Duration.toMillis(elapsed), 3_000)
-          }
-          // Nobody is refused without a try: the first answers of a database that is back are not lost.
-          assert.strictEqual(world.batches.flat().length, 40)
-        }),
-    ),
+  it.effect(
+    "gives everyone an answer within three seconds of an unresponsive database, however they arrive",
+    () =>
+      withSql(
+        (_batch, _number, limitMillis) => unresponsive(limitMillis),
+        (increment, world) =>
+          Effect.gen(function* () {
+            const waiting = []
+            for (let n = 0; n < 40; n++) {
+              const answer = Effect.timed(Effect.flip(increment.raise(caller(`player ${n}`), undefined)))
+              waiting.push(yield* Effect.forkChild(answer))
+              yield* TestClock.adjust("100 millis")
+            }
+            yield* TestClock.adjust("10 seconds")
+            for (const fiber of waiting) {
+              const [elapsed, error] = yield* Fiber.join(fiber)
+              assert.strictEqual(error._tag, "Unavailable")
+              assert.isBelow(Duration.toMillis(elapsed), 3_000)
+            }
+            // Nobody is refused without a try: the first answers of a database that is back are not lost.
+            assert.strictEqual(world.batches.flat().length, 40)
+          }),
+      ),
   )
 
   it.effect("commits what arrives while commits are in flight as one batch", () =>
@@ -44,11 +46,11 @@ describe("Increment.raise", () => {
         (batch) =>
           Effect.as(
             Deferred.await(gate),
-            batch.map(() => row("counted")),
+            batch.map(() => outcome("Counted")),
           ),
         (increment, world) =>
           Effect.gen(function* () {
-            const raise = (n: number) => increment.raise(caller(`player ${n}`), "")
+            const raise = (n: number) => increment.raise(caller(`player ${n}`), undefined)
             const first = []
             for (let n = 0; n < COMMITTERS; n++) {
               first.push(yield* Effect.forkChild(raise(n)))
@@ -77,25 +79,25 @@ describe("Increment.raise", () => {
       (batch) =>
         Effect.succeed(
           batch.map(({ userId }) =>
-            row(
+            outcome(
               userId === "new"
-                ? "counted"
+                ? "Counted"
                 : userId === "again"
-                  ? "duplicate"
+                  ? "Duplicate"
                   : userId === "out"
-                    ? "revoked"
-                    : "hidden",
+                    ? "Revoked"
+                    : "Hidden",
             ),
           ),
         ),
       (increment) =>
         Effect.gen(function* () {
-          const outcome = (id: string) =>
+          const tagOf = (id: string) =>
             Effect.match(increment.raise(caller(id), "key"), {
               onSuccess: () => "counted",
               onFailure: (error) => error._tag,
             })
-          const outcomes = yield* Effect.forEach(["new", "again", "out", "hidden"], outcome, {
+          const outcomes = yield* Effect.forEach(["new", "again", "out", "hidden"], tagOf, {
             concurrency: "unbounded",
           })
           assert.deepStrictEqual(outcomes, ["counted", "counted", "Unauthorized", "Forbidden"])
@@ -105,12 +107,15 @@ describe("Increment.raise", () => {
 
   it.effect("hands the committed messages to the outbox, with the stored e-mail", () =>
     withSql(
-      (batch) => Effect.succeed(batch.map(({ key }) => row(key === "old" ? "duplicate" : "counted", 7))),
+      (batch) => Effect.succeed(batch.map(({ key }) => outcome(key === "old" ? "Duplicate" : "Counted", 7))),
       (increment, world) =>
         Effect.gen(function* () {
-          yield* Effect.all([increment.raise(caller("ada"), ""), increment.raise(caller("ada"), "old")], {
-            concurrency: "unbounded",
-          })
+          yield* Effect.all(
+            [increment.raise(caller("ada"), undefined), increment.raise(caller("ada"), "old")],
+            {
+              concurrency: "unbounded",
+            },
+          )
           assert.deepStrictEqual(
             world.commits.flatMap(({ outboxId, events }) => events.map((event) => ({ outboxId, ...event }))),
             [{ outboxId: "1", id: "7", userId: UserId.make("ada"), email: "stored@example.com" }],
@@ -121,7 +126,7 @@ describe("Increment.raise", () => {
 
   it.effect("sends the token's id and the key along, so that the commit itself can refuse", () =>
     withSql(
-      (batch) => Effect.succeed(batch.map(() => row("counted"))),
+      (batch) => Effect.succeed(batch.map(() => outcome("Counted"))),
       (increment, world) =>
         Effect.gen(function* () {
           yield* increment.raise(caller("ada"), "key 1")
@@ -134,14 +139,15 @@ describe("Increment.raise", () => {
 
   it.effect("asks for the profile of an unknown player once and commits with its e-mail", () =>
     withSql(
-      (batch) => Effect.succeed(batch.map(({ email }) => row(email === "" ? "unknown" : "counted"))),
+      (batch) =>
+        Effect.succeed(batch.map(({ email }) => outcome(email === undefined ? "UnknownPlayer" : "Counted"))),
       (increment, world) =>
         Effect.gen(function* () {
           yield* increment.raise({ ...caller("ada"), email: undefined }, "k")
           assert.deepStrictEqual(
             world.batches.flat().map(({ email, key }) => [email, key]),
             [
-              ["", "k"],
+              [undefined, "k"],
               ["ada@profile", "k"],
             ],
           )
@@ -156,8 +162,8 @@ describe("Increment.raise", () => {
         profile: Effect.Effect<{ userId: UserId; email: string }, TokenRejected | CognitoFailure>,
       ) =>
         withSql(
-          (batch) => Effect.succeed(batch.map(() => row("unknown"))),
-          (increment) => Effect.flip(increment.raise({ ...caller("ada"), email: undefined }, "")),
+          (batch) => Effect.succeed(batch.map(() => outcome("UnknownPlayer"))),
+          (increment) => Effect.flip(increment.raise({ ...caller("ada"), email: undefined }, undefined)),
           profile,
         )
       const refused = yield* attempt(Effect.fail(new TokenRejected({ reason: "gone" })))
@@ -172,15 +178,15 @@ describe("Increment.raise", () => {
     }),
   )
 
-  it.effect("fails the callers of a failed commit only, never sends it again, and goes on", () =>
+  it.effect("fails only the callers of a failed commit, never repeats it, and continues", () =>
     withSql(
       (batch, number) =>
-        number === 1 ? Effect.fail(failure) : Effect.succeed(batch.map(() => row("counted"))),
+        number === 1 ? Effect.fail(failure) : Effect.succeed(batch.map(() => outcome("Counted"))),
       (increment, world) =>
         Effect.gen(function* () {
-          const error = yield* Effect.flip(increment.raise(caller("ada"), ""))
+          const error = yield* Effect.flip(increment.raise(caller("ada"), undefined))
           assert.strictEqual(error._tag, "Unavailable")
-          yield* increment.raise(caller("grace"), "")
+          yield* increment.raise(caller("grace"), undefined)
           assert.strictEqual(world.batches.length, 2)
           assert.strictEqual(world.commits.length, 1)
         }),
@@ -194,13 +200,13 @@ describe("Increment.raise", () => {
         (batch) =>
           Effect.as(
             Deferred.await(gate),
-            batch.map(() => row("counted")),
+            batch.map(() => outcome("Counted")),
           ),
         (increment) =>
           Effect.gen(function* () {
             const errors: Array<string> = []
             const raise = (n: number) =>
-              Effect.tapError(increment.raise(caller(`player ${n}`), ""), (error) =>
+              Effect.tapError(increment.raise(caller(`player ${n}`), undefined), (error) =>
                 Effect.sync(() => errors.push(error._tag === "Unavailable" ? error.dependency : error._tag)),
               )
             const callers = yield* Effect.forEach(

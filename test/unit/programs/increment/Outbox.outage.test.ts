@@ -11,10 +11,10 @@ import { Outbox } from "../../../../src/programs/increment/Outbox.ts"
 import { Sql } from "../../../../src/services/Sql/Sql.ts"
 import { Sqs, SqsFailure } from "../../../../src/services/Sqs/Sqs.ts"
 
-/** What a mute queue costs one call. */
+/** When one call to an unresponsive queue fails. */
 const CALL_LIMIT = Duration.seconds(3)
 
-describe("Outbox before a mute queue", () => {
+describe("Outbox with an unresponsive queue", () => {
   it.effect("leaves a backlog to the sweep after the first calls, so that it can stop in time", () =>
     Effect.gen(function* () {
       let calls = 0

@@ -3,10 +3,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../../src/domain/Score.ts"
-import { type Commit, Outbox } from "../../../../src/programs/increment/Outbox.ts"
-import { type OutboxRow, Sql } from "../../../../src/services/Sql/Sql.ts"
+import { Outbox } from "../../../../src/programs/increment/Outbox.ts"
+import type { Commit } from "../../../../src/programs/increment/OutboxSender.ts"
+import { type OutboxCommit, Sql } from "../../../../src/services/Sql/Sql.ts"
 import { type OutgoingMessage, Sqs, SqsFailure } from "../../../../src/services/Sqs/Sqs.ts"
-import { hopDuring } from "../observe/hopFigures.ts"
+import { hopDuring } from "../observe/fixtures.ts"
 
 const commit = (outboxId: string, events: number): Commit => ({
   outboxId,
@@ -22,7 +23,7 @@ interface World {
   readonly calls: Array<ReadonlyArray<OutgoingMessage>>
   readonly deleted: Array<string>
   deletions: number
-  rows: ReadonlyArray<OutboxRow>
+  rows: ReadonlyArray<OutboxCommit>
 }
 
 const withQueue = (
@@ -54,7 +55,7 @@ const withQueue = (
 }
 
 describe("Outbox", () => {
-  it.effect("sends one message per increment, at most ten a call, and then forgets the commit", () =>
+  it.effect("sends one message per increment, at most ten a call, and then deletes the commit", () =>
     withQueue(
       () => Effect.succeed([]),
       (outbox, world) =>
@@ -188,7 +189,7 @@ describe("Outbox", () => {
       () => Effect.succeed([]),
       (_, world) =>
         Effect.gen(function* () {
-          world.rows = [{ id: "9", committed_at: 1_600_000_000_000, messages: commit("9", 2).events }]
+          world.rows = [{ id: "9", committedAt: 1_600_000_000_000, messages: commit("9", 2).events }]
           yield* TestClock.adjust("5 seconds")
           assert.deepStrictEqual(
             world.calls.flat().map(({ attributes }) => attributes["committedAt"]),
@@ -199,9 +200,9 @@ describe("Outbox", () => {
     ),
   )
 
-  const backlog = Array.from({ length: 500 }, (_, n): OutboxRow => {
+  const backlog = Array.from({ length: 500 }, (_, n): OutboxCommit => {
     const id = String(n)
-    return { id, committed_at: 1_600_000_000_000, messages: commit(id, 1).events }
+    return { id, committedAt: 1_600_000_000_000, messages: commit(id, 1).events }
   })
 
   it.effect("sweeps on at once while there is more and it is taken", () =>
@@ -249,7 +250,7 @@ describe("Outbox", () => {
     }),
   )
 
-  it.effect("goes on sending after a defect", () =>
+  it.effect("continues to send after a defect", () =>
     Effect.gen(function* () {
       let broken = true
       yield* withQueue(

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { measureHop } from "../../../../src/programs/observe/Freshness.ts"
-import { hopDuring } from "./hopFigures.ts"
+import { hopDuring } from "./fixtures.ts"
 
 describe("measureHop", () => {
   it.effect("counts each beginning by its distance from now", () =>

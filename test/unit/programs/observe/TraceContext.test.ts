@@ -7,8 +7,8 @@ import { UserId } from "../../../../src/domain/Score.ts"
 import { Outbox } from "../../../../src/programs/increment/Outbox.ts"
 import { Sql } from "../../../../src/services/Sql/Sql.ts"
 import { type OutgoingMessage, Sqs } from "../../../../src/services/Sqs/Sqs.ts"
-import { caller, row, withSql } from "../increment/incrementFixtures.ts"
-import { increment, message, run } from "../board/workerFixtures.ts"
+import { caller, outcome, withSql } from "../increment/fixtures.ts"
+import { increment, message, run } from "../board/fixtures.ts"
 
 /** Runs a test as in a process that collects spans: all of them, in the order in which they began. */
 const collecting = <A, E, R>(test: (spans: ReadonlyArray<Tracer.Span>) => Effect.Effect<A, E, R>) => {
@@ -29,9 +29,9 @@ const collecting = <A, E, R>(test: (spans: ReadonlyArray<Tracer.Span>) => Effect
 /** What is said of a request's trace in the commit that counts it. */
 const raised = (request: <A, E>(raise: Effect.Effect<A, E>) => Effect.Effect<A, E>) =>
   withSql(
-    (batch) => Effect.succeed(batch.map(() => row("counted"))),
+    (batch) => Effect.succeed(batch.map(() => outcome("Counted"))),
     (writes, { commits }) =>
-      Effect.map(request(writes.raise(caller("ada"), "")), () => commits[0]?.events[0]?.traceparent),
+      Effect.map(request(writes.raise(caller("ada"), undefined)), () => commits[0]?.events[0]?.traceparent),
   )
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c"

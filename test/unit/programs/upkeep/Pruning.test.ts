@@ -3,15 +3,16 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { Pruning } from "../../../../src/programs/upkeep/Pruning.ts"
-import { Sql, SqlFailure } from "../../../../src/services/Sql/Sql.ts"
+import { SqlFailure } from "../../../../src/services/Sql/Sql.ts"
+import { SqlUpkeep } from "../../../../src/services/Sql/SqlUpkeep.ts"
 
-/** What is pruned when there are so many old keys, and PostgreSQL may be away. */
+/** Runs the pruning on so many old keys; the test can make PostgreSQL unavailable. */
 const withKeys = (
   old: number,
   test: (world: { old: number; away: boolean; calls: number }) => Effect.Effect<void>,
 ) => {
   const world = { old, away: false, calls: 0 }
-  const sql = Layer.mock(Sql)({
+  const sql = Layer.mock(SqlUpkeep)({
     pruneKeys: (limit) =>
       Effect.suspend(() => {
         world.calls += 1
@@ -42,7 +43,7 @@ describe("Pruning", () => {
     ),
   )
 
-  it.effect("goes on after an outage", () =>
+  it.effect("continues after an outage", () =>
     withKeys(10, (world) =>
       Effect.gen(function* () {
         world.away = true

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { RevocationSweep } from "../../../../src/programs/upkeep/RevocationSweep.ts"
-import { Sql, SqlFailure } from "../../../../src/services/Sql/Sql.ts"
+import { SqlFailure } from "../../../../src/services/Sql/Sql.ts"
+import { SqlUpkeep } from "../../../../src/services/Sql/SqlUpkeep.ts"
 
 /** Runs the sweep on a table of so many expired rows; gives the sizes of the steps that were asked for. */
 const sweep = (expired: { rows: number }, fails = 0) =>
@@ -13,7 +14,7 @@ const sweep = (expired: { rows: number }, fails = 0) =>
     yield* Layer.build(
       RevocationSweep.pipe(
         Layer.provide(
-          Layer.mock(Sql)({
+          Layer.mock(SqlUpkeep)({
             pruneRevoked: (limit) =>
               Effect.suspend(() => {
                 steps.push(limit)
@@ -33,7 +34,7 @@ const sweep = (expired: { rows: number }, fails = 0) =>
   })
 
 describe("RevocationSweep", () => {
-  it.effect("forgets all that expired, in bounded steps", () =>
+  it.effect("deletes all that expired, in bounded steps", () =>
     Effect.gen(function* () {
       const expired = { rows: 2500 }
       const steps = yield* sweep(expired)
@@ -43,7 +44,7 @@ describe("RevocationSweep", () => {
     }),
   )
 
-  it.effect("stops after a while and goes on ten minutes later", () =>
+  it.effect("stops after a while and continues ten minutes later", () =>
     Effect.gen(function* () {
       const expired = { rows: 150_000 }
       const steps = yield* sweep(expired)
@@ -53,7 +54,7 @@ describe("RevocationSweep", () => {
     }),
   )
 
-  it.effect("goes on after a failure", () =>
+  it.effect("continues after a failure", () =>
     Effect.gen(function* () {
       const expired = { rows: 10 }
       yield* sweep(expired, 1)

@@ -1,10 +1,9 @@
 import { createHmac } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { mint, mintWith } from "../../../support/engines/TokenIssuer.ts"
-import { CLIENT, ISSUER, key, other, type Setup, setup } from "./tokensUnderTest.ts"
+import { advance, CLIENT, ISSUER, key, other, type Setup, setup } from "./fixtures.ts"
 
 /** One row per way to be wrong: what the token is, made of the good claims, and the reason that is given. */
 const WRONG_CLAIMS: ReadonlyArray<readonly [string, (good: Setup["claims"]) => object, string]> = [
@@ -160,9 +159,9 @@ describe("verify", () => {
       const { tokens, claims, reason } = yield* setup
       const token = mint(key, claims)
       yield* tokens.verifyAccess(token)
-      yield* TestClock.adjust("3599999 millis")
+      yield* advance("3599999 millis")
       yield* tokens.verifyAccess(token)
-      yield* TestClock.adjust("1 millis")
+      yield* advance("1 millis")
       assert.strictEqual(yield* reason(token), "JwtExpiredError")
       assert.strictEqual(yield* reason(token), "JwtExpiredError")
     }),
@@ -174,7 +173,7 @@ describe("verify", () => {
       const token = mint(other, claims)
       yield* Effect.flip(tokens.verifyAccess(token))
       source.keySet = { keys: [other.jwk] }
-      yield* TestClock.adjust("10 seconds")
+      yield* advance("10 seconds")
       yield* tokens.verifyAccess(token)
     }),
   )

@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import { Redis } from "../../../../src/services/Redis/Redis.ts"
+import { makeRedisGuard } from "../../../../src/services/Redis/RedisGuard.ts"
 import * as RedisMemory from "../../../../src/services/Redis/RedisMemory.ts"
 import { makeRedisMemory, type RedisMemoryStore } from "../../../../src/services/Redis/RedisMemory.ts"
 import { boardWrite, redisContract, RedisInspector } from "../../../contracts/Redis.ts"
@@ -29,6 +30,11 @@ const inspectedMemory = Layer.unwrap(
 )
 
 redisContract("Redis in memory", inspectedMemory)
+
+redisContract(
+  "Redis in memory behind its guard",
+  Layer.effect(Redis, Effect.map(Redis, makeRedisGuard().protect)).pipe(Layer.provideMerge(inspectedMemory)),
+)
 
 describe("Redis in memory", () => {
   it.effect("forgets a board 60 seconds after it was last written or renewed", () =>

@@ -1,0 +1,183 @@
+import { backoffMs } from "./Backoff.ts"
+
+/** A tab that is hidden for less than this keeps its connection, so a short look at another tab costs nothing. */
+const HIDDEN_GRACE_MS = 10_000
+
+/**
+ * A connection that lasted less than this, or brought only older boards, counts as a failed attempt. The backoff then
+ * continues to grow, which protects servers that drop every connection or are all behind.
+ */
+const STABLE_MS = 5_000
+
+/** When a poll succeeds again after a miss, the next dial is within this time instead of after the long backoff. */
+const RECOVERY_SPREAD_MS = 1_000
+
+/** Whether `GET /scores` is polled, and the result of the last poll. */
+type Polling = "off" | "asked" | "answered" | "missed"
+
+/** The socket is opening, or open but has not brought a board yet. */
+interface Dialing {
+  readonly kind: "dialing"
+  readonly polling: Polling
+}
+
+/** The socket brings boards, so nothing is polled. */
+interface Live {
+  readonly kind: "live"
+  /** When its first board arrived, in ms since 1970. */
+  readonly since: number
+  /** Whether it has brought a board that was not older than the one on show. */
+  readonly hasNews: boolean
+}
+
+/** There is no socket until the next dial at `redialAt`, in ms since 1970. */
+interface Waiting {
+  readonly kind: "waiting"
+  readonly polling: Polling
+  readonly redialAt: number
+}
+
+interface Running {
+  readonly kind: "running"
+  readonly link: Dialing | Live | Waiting
+  /** Attempts in a row that brought no stable connection. */
+  readonly failures: number
+  /** Whether any attempt failed or any connection was lost since the client was created. */
+  readonly hasFailed: boolean
+  /** When a hidden tab is to pause, in ms since 1970. `false` while the tab is visible. */
+  readonly pauseAt: number | false
+}
+
+/** Nothing runs, because the device has no network or the tab is hidden. */
+interface Resting {
+  readonly kind: "offline" | "paused"
+  readonly hasFailed: boolean
+}
+
+export type OpenState = Running | Resting
+export type ConnectionState = OpenState | { readonly kind: "closed" }
+
+/** The state before the first `page` event. */
+export const UNSTARTED: ConnectionState = { kind: "paused", hasFailed: false }
+
+/** The client was created, or the tab was shown or hidden, or the network came or went. */
+export interface PageEvent {
+  readonly kind: "page"
+  readonly isOnline: boolean
+  /** Whether the tab is hidden and the client should pause. */
+  readonly isHidden: boolean
+  /** If this event starts the first dial: whether to poll as well. */
+  readonly polls: boolean
+}
+
+export type ConnectionEvent =
+  | PageEvent
+  /** The socket brought a board. `isNews` is false when that board is older than the one on show. */
+  | { readonly kind: "board"; readonly isNews: boolean }
+  | { readonly kind: "socketEnded" | "pollAnswered" | "pollMissed" | "redialDue" | "pauseDue" | "closed" }
+
+/** When an event happens, in ms since 1970, and a random number for it: uniform, 0 inclusive to 1 exclusive. */
+export interface Moment {
+  readonly now: number
+  readonly chance: number
+}
+
+const onPage = (state: OpenState, page: PageEvent, now: number): OpenState => {
+  const { hasFailed } = state
+  const wasRunning = state.kind === "running"
+  if (!page.isOnline) return { kind: "offline", hasFailed: hasFailed || wasRunning }
+  if (wasRunning) return { ...state, pauseAt: page.isHidden ? now + HIDDEN_GRACE_MS : false }
+  if (page.isHidden) return { kind: "paused", hasFailed }
+  const link = { kind: "dialing", polling: page.polls ? "asked" : "off" } as const
+  return { kind: "running", link, failures: 0, hasFailed, pauseAt: false }
+}
+
+const onSocketEnd = (state: Running, link: Dialing | Live, { now, chance }: Moment): Running => {
+  const isLive = link.kind === "live"
+  const wasStable = isLive && link.hasNews && now - link.since >= STABLE_MS
+  const failures = wasStable ? 0 : state.failures
+  const redialAt = now + backoffMs(failures, () => chance)
+  // A lost connection is usually back within a second. Polling starts only when an attempt fails.
+  const polling = isLive ? "off" : link.polling === "off" ? "asked" : link.polling
+  return {
+    ...state,
+    link: { kind: "waiting", polling, redialAt },
+    failures: wasStable ? 0 : failures + 1,
+    hasFailed: true,
+  }
+}
+
+const onPollAnswer = (link: Dialing | Waiting, { now, chance }: Moment): Dialing | Waiting =>
+  link.kind === "waiting" && link.polling === "missed"
+    ? { kind: "waiting", polling: "answered", redialAt: now + RECOVERY_SPREAD_MS * chance }
+    : { ...link, polling: "answered" }
+
+/** The state after an event. An event that cannot happen in a state leaves the state as it is. */
+export const transition = (
+  state: ConnectionState,
+  event: ConnectionEvent,
+  moment: Moment,
+): ConnectionState => {
+  if (state.kind === "closed" || event.kind === "closed") return { kind: "closed" }
+  if (event.kind === "page") return onPage(state, event, moment.now)
+  if (state.kind !== "running") return state
+  const { link } = state
+  const isPolling = link.kind !== "live" && link.polling !== "off"
+  switch (event.kind) {
+    case "board":
+      if (link.kind === "live") return { ...state, link: { ...link, hasNews: link.hasNews || event.isNews } }
+      if (link.kind === "waiting") return state
+      return { ...state, link: { kind: "live", since: moment.now, hasNews: event.isNews } }
+    case "socketEnded":
+      return link.kind === "waiting" ? state : onSocketEnd(state, link, moment)
+    case "pollAnswered":
+      return isPolling ? { ...state, link: onPollAnswer(link, moment) } : state
+    case "pollMissed":
+      return isPolling ? { ...state, link: { ...link, polling: "missed" } } : state
+    case "redialDue":
+      if (link.kind !== "waiting") return state
+      return { ...state, link: { kind: "dialing", polling: link.polling } }
+    case "pauseDue":
+      return state.pauseAt === false ? state : { kind: "paused", hasFailed: true }
+  }
+}
+
+/**
+ * - `connecting`: the first attempt is under way.
+ * - `live`: the server pushes every change as it happens.
+ * - `polling`: the socket is refused. `GET /scores` is polled every few seconds, and the socket is still tried.
+ * - `reconnecting`: neither works right now, and both are tried. Also while a hidden tab is paused.
+ * - `offline`: the device reports that it has no network. Nothing is tried until it reports one.
+ */
+export type LiveState = "connecting" | "live" | "polling" | "reconnecting" | "offline"
+
+/** What a viewer is told about the connection. */
+export const liveStateOf = (state: OpenState): LiveState => {
+  if (state.kind === "offline") return "offline"
+  const link = state.kind === "running" && state.link
+  if (link && link.kind === "live") return "live"
+  if (!state.hasFailed) return "connecting"
+  return link && link.polling === "answered" ? "polling" : "reconnecting"
+}
+
+/** What runs in a state: a socket, a poller, and two timers, each given by when it is due (ms since 1970). */
+export interface Needs {
+  readonly socket: boolean
+  readonly poller: boolean
+  readonly redialAt: number | false
+  readonly pauseAt: number | false
+}
+
+const NOTHING: Needs = { socket: false, poller: false, redialAt: false, pauseAt: false }
+
+export const needsOf = (state: ConnectionState): Needs => {
+  if (state.kind !== "running") return NOTHING
+  const { link, pauseAt } = state
+  const isWaiting = link.kind === "waiting"
+  return {
+    socket: !isWaiting,
+    poller: link.kind !== "live" && link.polling !== "off",
+    redialAt: isWaiting && link.redialAt,
+    pauseAt,
+  }
+}

@@ -1,0 +1,73 @@
+import * as Effect from "effect/Effect"
+import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
+import { type Redis, RedisFailure } from "./Redis.ts"
+
+/** One slow command must not turn all callers away; three failures without a success between them are an outage. */
+const FAILURES_OF_AN_OUTAGE = 3
+
+/**
+ * How long commands fail at once before one is sent again, in milliseconds. Long beside the 300 ms that a command may
+ * take, so that few callers wait; short beside the two seconds within which boards are current after an outage.
+ */
+const PAUSE_MILLIS = 1_000
+
+/** Keeps callers from waiting for the time limit of a Redis that does not answer. */
+export interface RedisGuard {
+  /**
+   * The same Redis, but after three failures in a row its commands fail at once. One caller per second is let through
+   * as a probe; its success ends the outage. All commands count together, except `ping`, which is always sent: health
+   * asks it.
+   */
+  protect(redis: Redis["Service"]): Redis["Service"]
+  /** Ends an outage at once: call it when a connection is established. */
+  reset(): void
+}
+
+/** Makes a guard that counts for one connection, in this process alone. */
+export const makeRedisGuard = (): RedisGuard => {
+  let failures = 0
+  let probeAt = 0
+
+  const failed = Effect.map(monotonicMillis, (now) => {
+    failures += 1
+    probeAt = now + PAUSE_MILLIS
+  })
+  const succeeded = Effect.sync(() => {
+    failures = 0
+  })
+
+  const afterFailures = <A>(operation: RedisFailure["operation"], command: Effect.Effect<A, RedisFailure>) =>
+    Effect.flatMap(monotonicMillis, (now) => {
+      if (failures >= FAILURES_OF_AN_OUTAGE) {
+        if (now < probeAt) {
+          const cause = new Error("Redis failed three times in a row; commands are not sent for a second")
+          return Effect.fail(new RedisFailure({ operation, cause }))
+        }
+        // This caller is the probe. The next one is let through a second later, also if this one is interrupted.
+        probeAt = now + PAUSE_MILLIS
+      }
+      return Effect.tap(
+        Effect.tapError(command, () => failed),
+        succeeded,
+      )
+    })
+
+  // While Redis works a command costs one comparison more: every board that is read and every increment passes here.
+  const guard = <A>(operation: RedisFailure["operation"], command: Effect.Effect<A, RedisFailure>) =>
+    Effect.suspend(() =>
+      failures === 0 ? Effect.tapError(command, () => failed) : afterFailures(operation, command),
+    )
+
+  return {
+    protect: (redis) => ({
+      ...redis,
+      readBoard: guard("readBoard", redis.readBoard),
+      writeBoard: (board) => guard("writeBoard", redis.writeBoard(board)),
+      renewBoard: guard("renewBoard", redis.renewBoard),
+      take: (bucket) => guard("take", redis.take(bucket)),
+    }),
+    reset: () => {
+      failures = 0
+    },
+  }
+}

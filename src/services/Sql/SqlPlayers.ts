@@ -1,0 +1,77 @@
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { Count, UserId } from "../../domain/Score.ts"
+import type { Moderation } from "./SqlModeration.ts"
+
+const FoundPlayerRow = Schema.Struct({
+  id: UserId,
+  email: Schema.String,
+  score: Count,
+  hidden: Schema.Boolean,
+})
+const decodeFoundPlayers = Schema.decodeUnknownEffect(Schema.Array(FoundPlayerRow))
+
+/** Several players may share an e-mail; an operator reads a list of this length. */
+const FOUND_PLAYERS = 20
+
+/** The players with this id or exactly this e-mail. Reads the whole table. */
+export const findPlayers = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, query: string) {
+  const rows = yield* sql`
+select u.id, u.email, coalesce(s.score, 0)::float8 as score, coalesce(s.hidden, false) as hidden
+from users u left join scores s on s.user_id = u.id
+where u.id = ${query} or u.email = ${query} order by u.id limit ${FOUND_PLAYERS}`
+  return yield* Effect.orDie(decodeFoundPlayers(rows))
+})
+
+const Outcome = Schema.Array(Schema.Struct({ score: Count }))
+const decodeOutcome = Schema.decodeUnknownEffect(Outcome)
+
+/**
+ * Takes a player off the board, or puts them back; a player without a score gets a score of 0. Gives the score, or
+ * undefined when nothing had to change. One statement, which takes its locks in the order of the commit.
+ */
+export const setHidden = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  hidden: boolean,
+  moderation: Moderation,
+) {
+  const rows = yield* sql`
+with event as materialized (select nextval('event_id') as id),
+changed as (insert into scores as s (user_id, score, reached, hidden)
+  select u.id, 0, e.id, true from users u, event e where u.id = ${moderation.userId}
+    and (${hidden} or exists (select from scores where user_id = u.id))
+  on conflict (user_id) do update set hidden = ${hidden} where s.hidden <> ${hidden}
+  returning user_id, score),
+history as (insert into score_events (user_id, id, amount, score_after, kind, reason, actor)
+  select c.user_id, e.id, 0, c.score, ${hidden ? "hidden" : "restored"}, ${moderation.reason}, ${moderation.actor}
+  from changed c, event e)
+select score::float8 as score from changed`
+  const [row] = yield* Effect.orDie(decodeOutcome(rows))
+  return row?.score
+})
+
+/**
+ * Adds an amount, which may be negative, to a score. Gives the new score, or undefined when it would fall below 0. One
+ * statement, which takes its locks in the order of the commit.
+ */
+export const correctScore = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  amount: number,
+  moderation: Moderation,
+) {
+  const rows = yield* sql`
+with event as materialized (select nextval('event_id') as id),
+changed as (insert into scores as s (user_id, score, reached)
+  select u.id, greatest(${amount}::bigint, 0), e.id from users u, event e where u.id = ${moderation.userId}
+    and (${amount}::bigint >= 0 or exists (select from scores where user_id = u.id))
+  on conflict (user_id) do update set score = s.score + ${amount}::bigint, reached = excluded.reached
+    where s.score + ${amount}::bigint >= 0
+  returning user_id, score),
+history as (insert into score_events (user_id, id, amount, score_after, kind, reason, actor)
+  select c.user_id, e.id, ${amount}::int, c.score, 'corrected', ${moderation.reason}, ${moderation.actor}
+  from changed c, event e)
+select score::float8 as score from changed`
+  const [row] = yield* Effect.orDie(decodeOutcome(rows))
+  return row?.score
+})

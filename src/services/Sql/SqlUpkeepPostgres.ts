@@ -1,0 +1,25 @@
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import type { SqlFailure } from "./Sql.ts"
+import { sqlCall } from "./SqlCall.ts"
+import * as SqlPools from "./SqlPools.ts"
+import { pruneKeys, pruneRevoked } from "./SqlPruning.ts"
+import { SqlUpkeep } from "./SqlUpkeep.ts"
+
+const onPools = Layer.effect(
+  SqlUpkeep,
+  Effect.map(SqlPools.SqlPools, ({ reads }) =>
+    SqlUpkeep.of({
+      pruneKeys: (limit) => sqlCall("pruneKeys")(pruneKeys(reads, limit)),
+      pruneRevoked: (limit) => sqlCall("pruneRevoked")(pruneRevoked(reads, limit)),
+    }),
+  ),
+)
+
+/** Upkeep of the database at `url`; shares its connections with the other services of the process. */
+export const layerFrom = (url: Redacted.Redacted): Layer.Layer<SqlUpkeep, SqlFailure> =>
+  onPools.pipe(Layer.provide(SqlPools.layerFrom(url)))
+
+/** The same from `DATABASE_URL`. */
+export const layer = onPools.pipe(Layer.provide(SqlPools.layer))

@@ -1,0 +1,74 @@
+import { inspect } from "node:util"
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Cognito } from "../../../../src/services/Cognito/Cognito.ts"
+import * as CognitoUserPool from "../../../../src/services/Cognito/CognitoUserPool.ts"
+import * as FakeCognito from "../../../support/engines/FakeCognito.ts"
+import { type Answer, json, key, mute } from "../../../support/engines/FakeCognito.ts"
+
+const connect = (env: Readonly<Record<string, string>>) =>
+  CognitoUserPool.layer.pipe(
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env))),
+    Layer.build,
+    Effect.map(Context.get(Cognito)),
+  )
+
+// Each has a provider of its own, and waits for time to pass.
+describe("keys", { concurrent: true }, () => {
+  const UNAVAILABLE: ReadonlyArray<readonly [title: string, answer: Answer, reason: string]> = [
+    ["nothing within two seconds", mute, "aborted due to timeout"],
+    [
+      "an endless body",
+      (_request, response) => {
+        const timer = setInterval(() => response.write("[".repeat(64 * 1024)), 5)
+        response.on("close", () => clearInterval(timer))
+      },
+      "The answer is too large",
+    ],
+    ["status 500", json(500, { keys: [key.jwk] }), "The answer has status 500"],
+    ["no JSON", (_request, response) => void response.end("<html>"), "The answer is not a key set"],
+    [
+      "another place",
+      (_request, response) => void response.writeHead(302, { location: "/" }).end(),
+      "unexpected redirect",
+    ],
+    ["a lost connection", (request) => void request.socket.destroy(), "other side closed"],
+  ]
+  for (const [title, answer, reason] of UNAVAILABLE) {
+    it.live(`are a CognitoFailure in time on ${title}, and available a second after that is over`, () =>
+      Effect.gen(function* () {
+        const provider = yield* FakeCognito.make
+        const { keys } = provider.answers
+        provider.answers.keys = answer
+        const cognito = yield* connect(provider.env)
+        const [elapsed, error] = yield* Effect.timed(Effect.flip(cognito.verify(provider.access)))
+        assert.strictEqual(error._tag, "CognitoFailure")
+        assert.include(inspect(error), reason)
+        assert.isBelow(Duration.toMillis(elapsed), 3_000)
+        provider.answers.keys = keys
+        yield* Effect.sleep("1050 millis")
+        yield* cognito.verify(provider.access)
+        yield* cognito.check
+      }),
+    )
+  }
+
+  it.live("are no longer fetched when the layer is closed", () =>
+    Effect.gen(function* () {
+      const provider = yield* FakeCognito.make
+      const asked = Deferred.makeUnsafe<void>()
+      const closed = Deferred.makeUnsafe<void>()
+      provider.answers.keys = (_request, response) => {
+        response.on("close", () => Deferred.doneUnsafe(closed, Effect.void))
+        Deferred.doneUnsafe(asked, Effect.void)
+      }
+      yield* Effect.scoped(Effect.andThen(connect(provider.env), Deferred.await(asked)))
+      yield* Effect.timeout(Deferred.await(closed), "1 second")
+    }),
+  )
+})

@@ -1,0 +1,35 @@
+import * as Effect from "effect/Effect"
+
+/** The interval of a timer, in milliseconds. While the timer is late, the process does not run. */
+const TICK_MILLIS = 20
+
+/** A timer that is later than this, in milliseconds, is not just inaccurate. */
+const LATE_MILLIS = 5
+
+/**
+ * Records when this process could not run because the machine had other work, until the scope ends. A test subtracts
+ * that time before it compares a duration with a limit.
+ */
+export const watchStalls = Effect.gen(function* () {
+  const stalls: Array<{ readonly from: number; readonly to: number }> = []
+  let ticked = performance.now()
+  const tick = () => {
+    const now = performance.now()
+    if (now - ticked > TICK_MILLIS + LATE_MILLIS) stalls.push({ from: ticked + TICK_MILLIS, to: now })
+    ticked = now
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => setInterval(tick, TICK_MILLIS)),
+    (timer) => Effect.sync(() => clearInterval(timer)),
+  )
+  return {
+    /** The time between two moments of `performance.now()` without the stalls in it, in ms. */
+    running: (from: number, to: number) =>
+      stalls.reduce(
+        (left, stall) => left - Math.max(0, Math.min(to, stall.to) - Math.max(from, stall.from)),
+        to - from,
+      ),
+    /** The longest so far, in ms. */
+    longest: () => Math.max(0, ...stalls.map(({ from, to }) => to - from)),
+  }
+})

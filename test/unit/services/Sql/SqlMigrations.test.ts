@@ -1,0 +1,53 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { Connection } from "effect/sql/SqlConnection"
+import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
+import { migrations } from "../../../../src/services/Sql/SqlMigrations.ts"
+
+/** SHA-256 of the statements of each released migration, in order. A new migration adds a line; no line ever changes. */
+const RELEASED: Readonly<Record<string, string>> = {
+  "0001_create_scores": "494abd1ad6b0cf7e44a66abc0fc2f33316adab2033ce506628378c196e2e352a",
+  "0002_index_revoked_tokens": "3a86a227d21710620c4ebb0aa71e6477146264077bfe329403f17c51637a16f6",
+  "0003_add_moderation": "6b287c9644a440b707eac0bf54a71b9b4b89d4f9a3fd316a536c401e5815bb92",
+  "0004_index_keys_by_time": "dadfa4c9272622c9fdabd453663601175a8b03e783e57f78f3a9a0bb748dba9a",
+}
+
+/** The statements that an effect sends, in order; nothing runs. */
+const sentBy = <E>(effect: Effect.Effect<unknown, E, SqlClient.SqlClient>) =>
+  Effect.gen(function* () {
+    const sent: Array<string> = []
+    const record = (statement: string) => Effect.sync(() => (sent.push(statement), []))
+    const connection: Connection = {
+      execute: record,
+      executeRaw: record,
+      executeStream: () => Stream.die("no migration reads a stream"),
+      executeValues: record,
+      executeValuesUnprepared: record,
+      executeUnprepared: record,
+    }
+    const client = yield* SqlClient.make({
+      acquirer: Effect.succeed(connection),
+      compiler: PgClient.makeCompiler(),
+      driver: "recorder",
+      spanAttributes: [],
+    })
+    yield* Effect.provideService(effect, SqlClient.SqlClient, client)
+    return sent
+  }).pipe(Effect.provide(Reactivity.layer))
+
+describe("The migrations", () => {
+  it.effect("send byte for byte what they sent when they were released", () =>
+    Effect.gen(function* () {
+      const hashes: Record<string, string> = {}
+      for (const [name, migration] of Object.entries(migrations)) {
+        const sent = yield* sentBy(migration)
+        hashes[name] = createHash("sha256").update(sent.join(";\n")).digest("hex")
+      }
+      assert.deepStrictEqual(hashes, RELEASED)
+    }),
+  )
+})
