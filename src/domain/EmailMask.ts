@@ -1,6 +1,6 @@
 /**
- * An address as strangers may see it: the first and the last letter of its local part, `a…e@example.com`; of one or
- * two letters only the first. A name without `@` is masked as if it were a local part.
+ * An address as strangers may see it: `a…e@example.com`, with the first and the last letter of the part before the
+ * `@`. A part of one or two letters shows only its first letter. A name without `@` is masked like such a part.
  */
 export const maskEmail = (email: string): string => {
   const at = email.lastIndexOf("@")

@@ -1,20 +1,42 @@
 import * as Schema from "effect/Schema"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import { integerText } from "./IntegerText.ts"
 
 /**
- * Errors a client can see: problem documents (RFC 9457), each with its HTTP status. None carries a cause,
- * a driver's text or a stack.
+ * The errors that a client can see: problem documents (RFC 9457), each with its HTTP status. None of them carries a
+ * cause, a driver's message or a stack.
  */
 
-/** What RFC 9110 asks of a 401: the document, and the challenge beside it. */
-const challengeHeaders = { "www-authenticate": Schema.String }
+/** RFC 9110 asks for a challenge beside every 401. */
+const challengeHeaders = {
+  "www-authenticate": Schema.Literal('Bearer realm="scoreboard"').annotate({
+    description: "Send an access token as a bearer token.",
+  }),
+}
 const challenge = {
   decode: <Body>({ body }: { readonly body: Body }) => body,
-  encode: <Body>(body: Body) => ({ body, headers: { "www-authenticate": 'Bearer realm="scoreboard"' } }),
+  encode: <Body>(body: Body) =>
+    ({ body, headers: { "www-authenticate": 'Bearer realm="scoreboard"' } }) as const,
 }
 
-/** The access token is missing, malformed, expired, foreign or revoked: one answer for all of them. */
+const WAIT = "Wait this many seconds before you send the request again."
+
+/** Whole seconds, at least one. */
+const RetryAfterSeconds = Schema.Int.check(
+  Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+).annotate({ description: WAIT })
+
+const retryAfterHeaders = { "retry-after": integerText(Number.MAX_SAFE_INTEGER, WAIT) }
+const retryAfter = {
+  decode: <Body>({ body }: { readonly body: Body }) => body,
+  encode: <Body extends { readonly retryAfterSeconds: number }>(body: Body) => ({
+    body,
+    headers: { "retry-after": body.retryAfterSeconds },
+  }),
+}
+
+/** The access token is missing, malformed, expired, revoked or from another issuer: all get the same answer. */
 export class Unauthorized extends HttpApiError.Problem<Unauthorized>()("Unauthorized", {
   type: "urn:scoreboard:unauthorized",
   title: "A valid access token is required",
@@ -25,7 +47,7 @@ export class Unauthorized extends HttpApiError.Problem<Unauthorized>()("Unauthor
   )
 }
 
-/** Unknown user or wrong password: one text for both, so that nobody can find out who has an account. */
+/** The user is unknown or the password is wrong. Both get the same text, so nobody learns who has an account. */
 export class InvalidCredentials extends HttpApiError.Problem<InvalidCredentials>()("InvalidCredentials", {
   type: "urn:scoreboard:invalid-credentials",
   title: "Wrong e-mail or password",
@@ -36,7 +58,7 @@ export class InvalidCredentials extends HttpApiError.Problem<InvalidCredentials>
   )
 }
 
-/** The refresh token is unknown, expired or revoked: one answer for all of them. */
+/** The refresh token is unknown, expired or revoked: all get the same answer. */
 export class InvalidRefreshToken extends HttpApiError.Problem<InvalidRefreshToken>()("InvalidRefreshToken", {
   type: "urn:scoreboard:invalid-refresh-token",
   title: "A valid refresh token is required: sign in again",
@@ -47,63 +69,70 @@ export class InvalidRefreshToken extends HttpApiError.Problem<InvalidRefreshToke
   )
 }
 
-/** The player is hidden from the board by an operator and cannot raise a score. */
+/** An operator has hidden the player from the board, so the player cannot raise a score. */
 export class Forbidden extends HttpApiError.Problem<Forbidden>()("Forbidden", {
   type: "urn:scoreboard:forbidden",
   title: "This player cannot raise a score",
   status: 403,
 }) {}
 
-/** The increment brings no receipt of an action of this player, where one is asked for. */
+/** The server requires a receipt, and the increment brings none that is valid for this player. */
 export class InvalidReceipt extends HttpApiError.Problem<InvalidReceipt>()("InvalidReceipt", {
   type: "urn:scoreboard:invalid-receipt",
   title: "A valid receipt of the action is required",
   status: 403,
 }) {}
 
-/** Too many attempts; `retryAfterSeconds` is how long to wait before the next one. */
+/** The body is larger than the server reads. The HTTP server itself answers this; the contract only declares it. */
+export class ContentTooLarge extends HttpApiError.Problem<ContentTooLarge>()(
+  "ContentTooLarge",
+  { type: "about:blank", title: "Content Too Large", status: 413 },
+  {},
+  { description: "The body exceeds 16 KiB." },
+) {}
+
+/** The body is not JSON by its `Content-Type`. `HttpApi` itself answers this; the contract only declares it. */
+export class UnsupportedMediaType extends HttpApiError.Problem<UnsupportedMediaType>()(
+  "UnsupportedMediaType",
+  { type: "about:blank", title: "Unsupported Media Type", status: 415 },
+  {},
+  { description: "The `Content-Type` is not `application/json`." },
+) {}
+
+/** Too many attempts. `retryAfterSeconds` says how long to wait before the next one. */
 export class TooManyRequests extends HttpApiError.Problem<TooManyRequests>()(
   "TooManyRequests",
   { type: "urn:scoreboard:too-many-requests", title: "Too many requests", status: 429 },
-  { retryAfterSeconds: Schema.Int },
+  { retryAfterSeconds: RetryAfterSeconds },
 ) {
   static readonly response = TooManyRequests.pipe(
-    HttpApiSchema.encodeToWithHeaders(
-      { body: TooManyRequests, headers: { "retry-after": Schema.Int } },
-      {
-        decode: ({ body }) => body,
-        encode: (body) => ({ body, headers: { "retry-after": body.retryAfterSeconds } }),
-      },
-    ),
+    HttpApiSchema.encodeToWithHeaders({ body: TooManyRequests, headers: retryAfterHeaders }, retryAfter),
   )
 }
 
 /**
- * Something the answer depends on is away or full. The outcome of the request is unknown only where the
- * contract says so; sending it again with the same `Idempotency-Key` is always safe.
+ * Something that the answer depends on is unavailable or full. The outcome of the request is unknown only where the
+ * contract says so. Sending it again with the same `Idempotency-Key` is always safe.
  */
 export class Unavailable extends HttpApiError.Problem<Unavailable>()(
   "Unavailable",
   { type: "urn:scoreboard:unavailable", title: "Temporarily unavailable", status: 503 },
   {
-    /** What is away, in plain words: never a host, an address or a driver's message. */
-    dependency: Schema.Literals(["database", "identity provider", "receipt keys", "capacity"]),
-    retryAfterSeconds: Schema.Int,
+    /** In plain words: never a host, an address or a driver's message. */
+    dependency: Schema.Literals(["database", "identity provider", "receipt keys", "capacity"]).annotate({
+      description: "What is unavailable. `capacity`: the server has too many requests waiting.",
+    }),
+    retryAfterSeconds: RetryAfterSeconds,
   },
+  { description: "Something that the server needs is unavailable: see `dependency`." },
 ) {
   static readonly response = Unavailable.pipe(
-    HttpApiSchema.encodeToWithHeaders(
-      { body: Unavailable, headers: { "retry-after": Schema.Int } },
-      {
-        decode: ({ body }) => body,
-        encode: (body) => ({ body, headers: { "retry-after": body.retryAfterSeconds } }),
-      },
-    ),
+    HttpApiSchema.encodeToWithHeaders({ body: Unavailable, headers: retryAfterHeaders }, retryAfter),
   )
 }
 
-/** The database is away: mostly a failover, or a moment of too much to do. */
+/** The database is unavailable: mostly a failover, which takes seconds, or a short overload. */
 export const databaseUnavailable = new Unavailable({ dependency: "database", retryAfterSeconds: 1 })
 
-/** The identity provider is away. */
+/** The identity provider is unavailable. */
 export const providerUnavailable = new Unavailable({ dependency: "identity provider", retryAfterSeconds: 5 })

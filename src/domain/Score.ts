@@ -3,20 +3,21 @@ import * as Schema from "effect/Schema"
 /** How many places the board has. From the brief: "the top 10 users". */
 export const BOARD_SIZE = 10
 
-/** The identity provider's `sub`: opaque, never shown to other users. */
+/** The identity provider's `sub`: opaque, and never shown to other users. */
 export const UserId = Schema.NonEmptyString.pipe(Schema.brand("UserId"))
 export type UserId = typeof UserId.Type
 
-/** A count that JSON carries without loss: 0 to 2^53 - 1, never -0. */
+/** A count that JSON represents without loss: 0 to 2^53 - 1, never -0. */
 export const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 
-/** One place on the board, exactly the two fields of the public contract. */
+/** One place on the board: exactly the two fields of the public contract. `email` is data, so no pattern is checked. */
 export const Score = Schema.Struct({
-  /** Shown as it is: no pattern is checked, an address is data. */
-  email: Schema.String,
-  /** Points, one per counted increment. */
-  score: Count,
-})
+  email: Schema.String.annotate({
+    description: "The player's e-mail address, masked where the operator has chosen so.",
+    examples: ["user@example.com"],
+  }),
+  score: Count.annotate({ description: "The player's points: one per counted increment." }),
+}).annotate({ identifier: "Score", description: "One place on the board." })
 export type Score = typeof Score.Type
 
 /**
@@ -26,9 +27,9 @@ export type Score = typeof Score.Type
 export const Scores = Schema.Array(Score).check(Schema.isMaxLength(BOARD_SIZE))
 export type Scores = typeof Scores.Type
 
-/** Which state of the truth a board shows. */
+/** Which state of the database a board shows. */
 export const BoardStamp = Schema.Struct({
-  /** Random id of the data's lifetime: a restore or a rebuild draws a new one. */
+  /** Random id of the data's lifetime: a restore or a rebuild of the database gets a new one. */
   epoch: Schema.NonEmptyString,
   /** Grows with every change of any score or name within one epoch; equal versions mean equal boards. */
   version: Count,
@@ -37,7 +38,7 @@ export const BoardStamp = Schema.Struct({
 })
 export type BoardStamp = typeof BoardStamp.Type
 
-/** A board as PostgreSQL gives it: always stamped. */
+/** A board as read from PostgreSQL: it always has a stamp. */
 export interface Board extends BoardStamp {
   readonly scores: Scores
 }

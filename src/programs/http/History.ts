@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { databaseUnavailable, Unauthorized } from "../../domain/Errors.ts"
-import { type Caller, HISTORY_PAGE } from "../../domain/ScoreboardApi.ts"
+import { HISTORY_PAGE } from "../../domain/PlayerHistory.ts"
+import type { Caller } from "../../domain/ScoreboardApi.ts"
 import { Sql } from "../../services/Sql/Sql.ts"
 import { logAndFailWith } from "./PublicFailure.ts"
 

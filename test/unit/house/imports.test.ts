@@ -143,6 +143,8 @@ const HOUSE: ReadonlyArray<Room> = [
   { files: "test/contracts/**", may: [...EFFECT, "@effect/vitest", "src/domain/**", "src/services/**"] },
   { files: "test/unit/**", may: [...INSIDE, "effect/sql/[A-Z]*", "aws-jwt-verify/**", "web/src/**"] },
   { files: "test/integration/**", may: [...INSIDE, "effect/sql/[A-Z]*"] },
+  // The player's visit through the generated client; it knows nothing of this repository.
+  { files: "test/openapi/**", may: [] },
   { files: "test/faults/**", may: OUTSIDE },
   { files: "test/e2e/**", may: [...OUTSIDE, "@aws-sdk/*", "axe-core", "playwright-core", "vite"] },
 ]
