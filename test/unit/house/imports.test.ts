@@ -88,7 +88,13 @@ const HOUSE: ReadonlyArray<Room> = [
     files: "src/services/Sqs/SqsMemory*.ts",
     may: ["effect/[A-Z]*", "src/services/Sqs/Sqs{,BatchLimits,MemoryQueue}.ts"],
   },
-  service("Sqs", "@aws-sdk/client-sqs", "@aws-sdk/credential-provider-node", "@effect/platform-node/Undici"),
+  service(
+    "Sqs",
+    "@aws-sdk/client-sqs",
+    "@aws-sdk/credential-provider-node",
+    "@effect/platform-node/Undici",
+    "node:async_hooks",
+  ),
   {
     files: "src/services/Receipts.ts",
     may: [...EFFECT, ...NODE, "src/domain/**", "src/foundation/**", "jose"],
