@@ -147,7 +147,10 @@ const HOUSE: ReadonlyArray<Room> = [
   },
   { files: "test/support/**", may: OUTSIDE },
   { files: "test/contracts/**", may: [...EFFECT, "@effect/vitest", "src/domain/**", "src/services/**"] },
-  { files: "test/unit/**", may: [...INSIDE, "effect/sql/[A-Z]*", "aws-jwt-verify/**", "web/src/**"] },
+  {
+    files: "test/unit/**",
+    may: [...INSIDE, "effect/sql/[A-Z]*", "aws-jwt-verify/**", "@aws-sdk/client-sqs", "web/src/**"],
+  },
   { files: "test/integration/**", may: [...INSIDE, "effect/sql/[A-Z]*"] },
   // The player's visit through the generated client; it knows nothing of this repository.
   { files: "test/openapi/**", may: [] },
