@@ -45,7 +45,7 @@ export const withSql = <A, E>(
   ),
 ) => {
   const world: World = { batches: [], commits: [] }
-  const commit = (batch: ReadonlyArray<IncrementRequest>, aside: boolean) =>
+  const answerBatch = (batch: ReadonlyArray<IncrementRequest>, aside: boolean) =>
     Effect.map(
       Effect.suspend(() => answer(batch, world.batches.push(batch), aside)),
       (outcomes): IncrementAnswer => ({
@@ -55,8 +55,8 @@ export const withSql = <A, E>(
     )
   const services = Layer.mergeAll(
     Layer.mock(Sql)({
-      increment: (batch) => commit(batch, false),
-      incrementAside: (batch) => commit(batch, true),
+      increment: (batch) => answerBatch(batch, false),
+      incrementAside: (batch) => answerBatch(batch, true),
     }),
     Layer.mock(Cognito)({ profile: () => profile }),
     Layer.succeed(Outbox, Outbox.of({ offer: (commit) => void world.commits.push(commit) })),
