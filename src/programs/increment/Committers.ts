@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Tracer from "effect/Tracer"
 import type { Unavailable } from "../../domain/Errors.ts"
+import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
 import { type IncrementOutcome, type IncrementRequest, Sql } from "../../services/Sql/Sql.ts"
 import { makeAside } from "./Aside.ts"
@@ -54,7 +55,7 @@ export const startCommitters = Effect.gen(function* () {
     refuse,
     onLocked: () => Effect.void,
   })
-  yield* Effect.forkScoped(Effect.forever(aside.turn(commitAside)))
+  yield* Effect.forkScoped(Effect.forever(survivingDefects("Setting aside")(aside.turn(commitAside))))
 
   const commitBatch = makeCommitBatch({ call: sql.increment, outbox, refuse, onLocked: aside.add })
 
