@@ -119,6 +119,8 @@ export const openLoop = async (options: {
   readonly request: (n: number) => string
   /** Told of every request that is due. */
   readonly started?: (n: number) => void
+  /** Told of every answer, 0 for none, and of the time since the request was due. */
+  readonly answered?: (n: number, status: number, millis: number) => void
 }): Promise<Load> => {
   const idle = await Promise.all(Array.from({ length: 64 }, () => open(options.port)))
   const all = new Set(idle)
@@ -137,10 +139,11 @@ export const openLoop = async (options: {
     options.started?.(n)
     // A server that is full may not even take the connection: a refusal like any other.
     const connection = takeOpen() ?? (await open(options.port).catch(() => undefined))
-    if (connection === undefined) return count(0, due)
-    all.add(connection)
-    const status = await connection.ask(options.request(n)).catch(() => 0)
+    if (connection !== undefined) all.add(connection)
+    const status = (await connection?.ask(options.request(n)).catch(() => 0)) ?? 0
     count(status, due)
+    options.answered?.(n, status, performance.now() - due)
+    if (connection === undefined) return
     if (status !== 0) idle.push(connection)
   }
   for (let n = 0; n < total;) {

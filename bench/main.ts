@@ -1,12 +1,15 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { randomUUID } from "node:crypto"
 import { parseArgs } from "node:util"
 import { spawn } from "../test/support/engines/ChildProcess.ts"
 import * as FakeCognito from "../test/support/engines/FakeCognito.ts"
 import * as Postgres from "../test/support/engines/Postgres.ts"
+import * as TcpProxy from "../test/support/engines/TcpProxy.ts"
 import { freshness, readBoard } from "./cells/freshness.ts"
 import { latency, throughput } from "./cells/increments.ts"
+import { overload } from "./cells/overload.ts"
 import { type Reader, reads } from "./cells/reads.ts"
 import { incrementsOf } from "./requests.ts"
 import { compare, cpuMicros, type Figures, inTurns } from "./figures.ts"
@@ -37,9 +40,11 @@ const CELLS = ["32", "128", "hot", "latency", "reads", "freshness", "freshness-2
 type Cell = (typeof CELLS)[number]
 
 const isCell = (name: string): name is Cell => CELLS.some((cell) => cell === name)
-const unknown = positionals.filter((name) => !isCell(name))
+/** Takes minutes and is not compared with Express, so it runs only when it is named. */
+const OVERLOAD = "overload"
+const unknown = positionals.filter((name) => name !== OVERLOAD && !isCell(name))
 if (unknown.length > 0)
-  throw new Error(`No such benchmark: ${unknown.join(" ")}. There are: ${CELLS.join(" ")}`)
+  throw new Error(`No such benchmark: ${unknown.join(" ")}. There are: ${CELLS.join(" ")} ${OVERLOAD}`)
 const chosen = positionals.length === 0 ? CELLS : positionals.filter(isCell)
 
 const players = Array.from({ length: PLAYERS }, (_, n): Player => ({
@@ -70,6 +75,49 @@ const program = Effect.gen(function* () {
       profiles: values.profile,
     })
   })
+  /** One system after the other, each behind a link to PostgreSQL that can be slow and stall. */
+  const overloadOf = Effect.fnUntraced(function* (implementation: Implementation) {
+    const direct = yield* postgres.freshDatabase
+    const linked = new URL(Redacted.value(direct))
+    const link = yield* TcpProxy.make(Number(linked.port))
+    linked.port = String(link.port)
+    const system = yield* start({
+      implementation,
+      databaseUrl: Redacted.make(linked.href),
+      identity: identity.env,
+      players,
+      profiles: values.profile,
+    })
+    const [lockedPlayer = "", ...others] = players.map(({ id }) => id)
+    const lockedOne = incrementsOf(identity.env.COGNITO_ISSUER, [lockedPlayer])
+    // A player without a score has no row to lock.
+    yield* Effect.promise(() =>
+      throughput(
+        system,
+        32,
+        2,
+        incrementsOf(
+          identity.env.COGNITO_ISSUER,
+          players.map(({ id }) => id),
+        )(),
+      ),
+    )
+    console.log(
+      yield* overload({
+        system,
+        link,
+        directUrl: Redacted.value(direct),
+        everyone: incrementsOf(identity.env.COGNITO_ISSUER, others),
+        lockedPlayer,
+        lockedOne,
+      }),
+    )
+  })
+  if (positionals.includes(OVERLOAD)) {
+    yield* Effect.scoped(overloadOf(ours))
+    if (values.against !== undefined) yield* Effect.scoped(overloadOf(checkout(values.against)))
+    if (chosen.length === 0) return
+  }
   const first = yield* startOn(ours)
   const second = yield* startOn(values.against === undefined ? express : checkout(values.against))
   const names = [first.name, second.name] as const

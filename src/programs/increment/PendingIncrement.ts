@@ -2,10 +2,11 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Tracer from "effect/Tracer"
-import { databaseUnavailable, type Unavailable } from "../../domain/Errors.ts"
+import type { Unavailable } from "../../domain/Errors.ts"
 import type { IncrementAnswer, IncrementOutcome, IncrementRequest } from "../../services/Sql/Sql.ts"
 import { traceContext } from "../observe/TraceContext.ts"
 import type { Outbox } from "./Outbox.ts"
+import type { Reason, Refuse } from "./Refusals.ts"
 
 /** A request whose caller waits for its outcome. */
 export interface PendingIncrement {
@@ -17,22 +18,26 @@ export interface PendingIncrement {
   readonly answer: Deferred.Deferred<IncrementOutcome, Unavailable>
 }
 
-/** Gives the same answer to every request. */
-const answerAll = (batch: ReadonlyArray<PendingIncrement>, answered: Effect.Effect<never, Unavailable>) =>
-  Effect.sync(() => {
-    for (const { answer } of batch) Deferred.doneUnsafe(answer, answered)
-  })
+/** Requests that are committed together. */
+export type Batch = ReadonlyArray<PendingIncrement>
 
-/** Tells every caller that the database is unavailable. */
-export const refuse = (batch: ReadonlyArray<PendingIncrement>) =>
-  answerAll(batch, Effect.fail(databaseUnavailable))
+/** Whether nobody has given the caller an answer yet. */
+export const isOpen = ({ answer }: PendingIncrement): boolean => !Deferred.isDoneUnsafe(answer)
+
+/** Refuses those who have no answer yet. */
+export const refuseAll = (batch: Batch, refuse: Refuse, reason: Reason): void => {
+  for (const pending of batch) {
+    if (isOpen(pending)) Deferred.doneUnsafe(pending.answer, refuse(reason))
+  }
+}
 
 /** Ends every caller's request with a defect. */
-export const die = (batch: ReadonlyArray<PendingIncrement>, defect: unknown) =>
-  answerAll(batch, Effect.die(defect))
+export const dieAll = (batch: Batch, defect: unknown): void => {
+  for (const { answer } of batch) Deferred.doneUnsafe(answer, Effect.die(defect))
+}
 
 /** The messages of what was counted. */
-const eventsOf = (batch: ReadonlyArray<PendingIncrement>, outcomes: IncrementAnswer["outcomes"]) =>
+const eventsOf = (batch: Batch, outcomes: IncrementAnswer["outcomes"]) =>
   batch.flatMap(({ request, span }, index) => {
     const outcome = outcomes[index]
     if (outcome?._tag !== "Counted") return []
@@ -40,10 +45,13 @@ const eventsOf = (batch: ReadonlyArray<PendingIncrement>, outcomes: IncrementAns
     return [{ id: eventId, userId: request.userId, email, ...(span && traceContext(span)) }]
   })
 
-/** Hands the messages of a committed batch to the outbox, then gives every caller its outcome. */
+/**
+ * Hands the messages of a committed batch to the outbox, then gives every caller its outcome. A caller who was answered
+ * at the deadline is counted all the same, so the message is sent.
+ */
 export const settle = Effect.fnUntraced(function* (
   outbox: Outbox["Service"],
-  batch: ReadonlyArray<PendingIncrement>,
+  batch: Batch,
   { outcomes, outboxId }: IncrementAnswer,
 ) {
   if (outboxId !== undefined) {

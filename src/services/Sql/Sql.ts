@@ -29,9 +29,10 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
   cause: Schema.Defect(),
   /**
    * Present when the server said that it rolled the statement back: `data` = a value in it can never be stored,
-   * `deadlock` = the statement was chosen as the victim of a deadlock and may well succeed another time.
+   * `deadlock` = the statement was chosen as the victim of a deadlock and may well succeed another time, `lock` = another
+   * transaction locked a row for longer than the statement may wait.
    */
-  rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock"])),
+  rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock", "lock"])),
 }) {}
 
 /** One request to raise a score by one. */
@@ -138,12 +139,15 @@ export class Sql extends Context.Service<
     /**
      * Commits a batch in one statement: all of it or, when it fails, none of it or (connection lost, no answer in
      * time) unknown. Never repeat a batch after a failure without `rolledBack`: only the client's `Idempotency-Key`
-     * makes a repeat safe. `limitMillis` shortens the time limit of the call.
+     * makes a repeat safe. A row that another transaction locks is waited for for half a second.
      */
-    increment(
-      batch: ReadonlyArray<IncrementRequest>,
-      limitMillis?: number,
-    ): Effect.Effect<IncrementAnswer, SqlFailure>
+    increment(batch: ReadonlyArray<IncrementRequest>): Effect.Effect<IncrementAnswer, SqlFailure>
+
+    /**
+     * The same for requests that may need a locked row: on a connection of its own, and a locked row is waited for for
+     * only 25 ms.
+     */
+    incrementAside(batch: ReadonlyArray<IncrementRequest>): Effect.Effect<IncrementAnswer, SqlFailure>
 
     /** The best `limit` scores with the stamp of the same snapshot, in board order. */
     top(limit: number): Effect.Effect<Board, SqlFailure>

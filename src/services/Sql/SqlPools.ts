@@ -11,11 +11,23 @@ import { CONNECT_TIMEOUT } from "./SqlMigrations.ts"
 /** Upper bound of any statement at the server: far above the slowest seen (8 ms), below what a caller waits. */
 const STATEMENT_TIMEOUT_MILLIS = 2000
 
-/** A row locked elsewhere (an operator's open transaction) fails the batch after this long. */
+/** A row locked elsewhere (an operator's open transaction) fails a statement after this long. */
 const LOCK_TIMEOUT_MILLIS = 1000
+
+/**
+ * The same for a batch, whose other requests wait meanwhile. Twice the time of a batch in a database so slow that it is
+ * overloaded (250 ms): while another commit has one of its players, a batch waits for that commit and does not fail.
+ */
+const COMMIT_LOCK_TIMEOUT_MILLIS = 500
+
+/** The same for requests set aside, which are tried again: three times the slowest commit seen on a good day (8 ms). */
+const ASIDE_LOCK_TIMEOUT_MILLIS = 25
 
 /** One per committer: see `COMMITTERS` of the increment programs. */
 const COMMIT_CONNECTIONS = 2
+
+/** Requests set aside are tried one after the other. */
+const ASIDE_CONNECTIONS = 1
 
 /** Leases and deletions of sent commits are rare and may wait for one another. */
 const OUTBOX_CONNECTIONS = 1
@@ -38,9 +50,15 @@ const open = Effect.gen(function* () {
       connectTimeout: CONNECT_TIMEOUT,
       startupParameters: { ...LIMITS, ...startupParameters },
     })
+  const commitPool = (name: string, connections: number, lockTimeoutMillis: number) =>
+    pool(name, connections, {
+      lock_timeout: String(lockTimeoutMillis),
+      // A generic plan halves the cost of small batches: the statement is the same whatever the arrays hold.
+      plan_cache_mode: "force_generic_plan",
+    })
   return {
-    // A generic plan halves the cost of small batches: the statement is the same whatever the arrays hold.
-    commits: yield* pool("commit", COMMIT_CONNECTIONS, { plan_cache_mode: "force_generic_plan" }),
+    commits: yield* commitPool("commit", COMMIT_CONNECTIONS, COMMIT_LOCK_TIMEOUT_MILLIS),
+    commitsAside: yield* commitPool("commit aside", ASIDE_CONNECTIONS, ASIDE_LOCK_TIMEOUT_MILLIS),
     reads: yield* pool("read", READ_CONNECTIONS, {}),
     // Losing a lease or a deletion in a crash only sends a message twice, so neither waits for the disk.
     outbox: yield* pool("outbox", OUTBOX_CONNECTIONS, { synchronous_commit: "off" }),
@@ -52,6 +70,7 @@ export class SqlPools extends Context.Service<
   SqlPools,
   {
     readonly commits: SqlClient.SqlClient
+    readonly commitsAside: SqlClient.SqlClient
     readonly reads: SqlClient.SqlClient
     readonly outbox: SqlClient.SqlClient
   }

@@ -14,9 +14,10 @@ import { revokeToken } from "./SqlRevocation.ts"
 
 const onPools = Layer.effect(
   Sql,
-  Effect.map(SqlPools.SqlPools, ({ commits, reads, outbox }) =>
+  Effect.map(SqlPools.SqlPools, ({ commits, commitsAside, reads, outbox }) =>
     Sql.of({
-      increment: (batch, limitMillis) => sqlCall("increment", limitMillis)(commitIncrements(commits, batch)),
+      increment: (batch) => sqlCall("increment")(commitIncrements(commits, batch)),
+      incrementAside: (batch) => sqlCall("increment")(commitIncrements(commitsAside, batch)),
       top: (limit) => sqlCall("top")(selectBoard(reads, limit)),
       register: (userId, email) => sqlCall("register")(registerPlayer(reads, userId, email)),
       leaseOutbox: (request) => sqlCall("leaseOutbox")(leaseOutbox(outbox, request)),

@@ -9,13 +9,14 @@ const codeOf = (cause: unknown): string =>
     : ""
 
 /**
- * Why the server rolled a statement back: `data` by SQLSTATE class 22, 23 or 54, `deadlock` by 40P01. Undefined for any
- * other reason, or when it is not known whether the statement was rolled back at all.
+ * Why the server rolled a statement back: `data` by SQLSTATE class 22, 23 or 54, `deadlock` by 40P01, `lock` by 55P03.
+ * Undefined for any other reason, or when it is not known whether the statement was rolled back at all.
  */
 export const rolledBack = (error: unknown): RolledBack => {
   if (!SqlError.isSqlError(error)) return undefined
   const { reason } = error
   if (reason._tag === "DeadlockError") return "deadlock"
+  if (reason._tag === "LockTimeoutError") return "lock"
   if (reason._tag === "ConstraintError" || reason._tag === "UniqueViolation") return "data"
   // Errors of the server carry a code of five characters; errors of a socket carry one like ECONNRESET.
   return /^(?:22|54)...$/.test(codeOf(reason.cause)) ? "data" : undefined

@@ -37,7 +37,7 @@ export const withSql = <A, E>(
   answer: (
     batch: ReadonlyArray<IncrementRequest>,
     number: number,
-    limitMillis: number,
+    aside: boolean,
   ) => Effect.Effect<ReadonlyArray<IncrementOutcome>, SqlFailure>,
   test: (increment: Context.Service.Shape<typeof Increment>, world: World) => Effect.Effect<A, E>,
   profile: Effect.Effect<{ userId: UserId; email: string }, TokenRejected | CognitoFailure> = Effect.die(
@@ -45,16 +45,18 @@ export const withSql = <A, E>(
   ),
 ) => {
   const world: World = { batches: [], commits: [] }
+  const answerBatch = (batch: ReadonlyArray<IncrementRequest>, aside: boolean) =>
+    Effect.map(
+      Effect.suspend(() => answer(batch, world.batches.push(batch), aside)),
+      (outcomes): IncrementAnswer => ({
+        outcomes,
+        outboxId: outcomes.some(({ _tag }) => _tag === "Counted") ? "1" : undefined,
+      }),
+    )
   const services = Layer.mergeAll(
     Layer.mock(Sql)({
-      increment: (batch, limitMillis = Infinity) =>
-        Effect.map(
-          Effect.suspend(() => answer(batch, world.batches.push(batch), limitMillis)),
-          (outcomes): IncrementAnswer => ({
-            outcomes,
-            outboxId: outcomes.some(({ _tag }) => _tag === "Counted") ? "1" : undefined,
-          }),
-        ),
+      increment: (batch) => answerBatch(batch, false),
+      incrementAside: (batch) => answerBatch(batch, true),
     }),
     Layer.mock(Cognito)({ profile: () => profile }),
     Layer.succeed(Outbox, Outbox.of({ offer: (commit) => void world.commits.push(commit) })),
@@ -64,6 +66,6 @@ export const withSql = <A, E>(
   )
 }
 
-export const rolledBack = (why: "data" | "deadlock") =>
+export const rolledBack = (why: "data" | "deadlock" | "lock") =>
   new SqlFailure({ operation: "increment", cause: new Error(why), rolledBack: why })
 export const failure = new SqlFailure({ operation: "increment", cause: new Error("away") })
