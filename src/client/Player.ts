@@ -32,6 +32,8 @@ export interface PlayerView {
   readonly retrying: boolean
   /** Why the last failed press failed; undefined again after the next press. */
   readonly problem: Failure | undefined
+  /** Whether the server may have counted the press of `problem` all the same. `score` is then read again. */
+  readonly mayHaveCounted: boolean
   /** Until then (ms since 1970) `press` refuses, because of a 429 or a long 503. */
   readonly blockedUntil: number
 }
@@ -45,6 +47,7 @@ const SIGNED_OUT: PlayerView = {
   rank: undefined,
   retrying: false,
   problem: undefined,
+  mayHaveCounted: false,
   blockedUntil: 0,
 }
 
@@ -120,7 +123,7 @@ export class Player {
     if (this.#signedIn === undefined) return false
     if (pending >= MAX_PENDING || this.#environment.now() < blockedUntil) return false
     this.#presses++
-    this.#change({ pending: pending + 1, problem: undefined })
+    this.#change({ pending: pending + 1, problem: undefined, mayHaveCounted: false })
     void this.#settle(this.#signedIn)
     return true
   }
@@ -131,7 +134,12 @@ export class Player {
   }
 
   async #settle({ session, reader }: SignedIn): Promise<void> {
-    const onRetry = () => this.#change({ retrying: true })
+    // A 429 or a refusal says that this attempt did nothing. Of an earlier attempt without an answer it says nothing.
+    let isUnclear = false
+    const onRetry = () => {
+      isUnclear = true
+      this.#change({ retrying: true })
+    }
     const key = newIdempotencyKey()
     const outcome = await session.run((accessToken) =>
       incrementOnce(this.#environment, this.#url, { accessToken, key, onRetry }, session.signal),
@@ -141,6 +149,7 @@ export class Player {
     const { score } = this.#view
     const pending = this.#view.pending - 1
     const rest = { pending, retrying: this.#view.retrying && pending > 0 }
+    const mayHaveCounted = isUnclear || outcome.kind === "unanswered" || outcome.kind === "unavailable"
     switch (outcome.kind) {
       case "counted":
         return this.#change({
@@ -155,10 +164,11 @@ export class Player {
         return this.#change({
           ...rest,
           problem: outcome,
+          mayHaveCounted,
           blockedUntil: this.#environment.now() + outcome.retryAfterSeconds * 1_000,
         })
       default:
-        return this.#change({ ...rest, problem: outcome })
+        return this.#change({ ...rest, problem: outcome, mayHaveCounted })
     }
   }
 

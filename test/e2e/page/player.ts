@@ -187,6 +187,25 @@ export const player: Suite = (it) => {
     }),
   )
 
+  it.effect("sees that a press may have counted when its answer is lost and its repeat is limited", () =>
+    Effect.gen(function* () {
+      const page = yield* openPage(yield* Product)
+      yield* Effect.promise(async () => {
+        const before = await signInOn(page, ADA)
+        await answerOnce(page, "**/scores/increment", 429, 2)
+        // The newest route answers first.
+        const loseAnswer = async (route: Route) => {
+          await route.fetch()
+          await route.abort()
+        }
+        await page.route("**/scores/increment", loseAnswer, { times: 1 })
+        await scoreButton(page).click()
+        await seen(page.getByText("Too fast. Your last press may have counted."))
+        await ownScore(page, before + 1)
+      })
+    }),
+  )
+
   it.effect("is asked to sign in again when the session cannot be refreshed, and can continue", () =>
     Effect.gen(function* () {
       const page = yield* openPage(yield* Product)

@@ -116,6 +116,19 @@ describe("Player: the own score", () => {
     assert.deepInclude(player.view, { counted: 0, pending: 0, score: server.score })
   })
 
+  it("is corrected by the server when the repeat of a lost press is limited", async () => {
+    const { environment, player, server } = await signedIn()
+    await environment.advance(0)
+    const answers = [undefined, { status: 429, headers: { "retry-after": "1" } }]
+    server.increment = () => {
+      if (answers.length < 2) server.score--
+      return answers.shift()
+    }
+    player.press()
+    await environment.advance(10_000)
+    assert.deepInclude(player.view, { counted: 0, pending: 0, score: 8, mayHaveCounted: true })
+  })
+
   it("is read again after longer and longer waits while no answer comes", async () => {
     const { environment, player, server, reads } = await signedIn()
     server.standing = () => undefined

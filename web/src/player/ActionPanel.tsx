@@ -8,17 +8,20 @@ import { useCountdown } from "../useNow.ts"
 import { describePlace } from "./describePlace.ts"
 
 /** Why the last failed press failed, and what that means for the score. */
-const explain = ({ problem }: PlayerView): string => {
+const explain = ({ problem, mayHaveCounted }: PlayerView): string => {
   switch (problem?.kind) {
     case undefined:
       return ""
     case "limited":
-      return "Too fast. That press was not counted."
+      return mayHaveCounted
+        ? "Too fast. Your last press may have counted."
+        : "Too fast. That press was not counted."
     case "unavailable":
-      return "Scoring is unavailable right now. Try again soon."
+      return "Scoring is unavailable right now. Your last press may have counted."
     case "unanswered":
       return "No answer. Your last press may not have counted."
     case "refused":
+      if (mayHaveCounted) return "The server rejected a retry. Your last press may have counted."
       return problem.status === 403 ? "This account cannot score points." : "The server rejected that press."
   }
 }
