@@ -102,7 +102,9 @@ export class ScoreboardClient {
 
   #runWhatIsNeeded(): void {
     const { poller, socket, redialAt, pauseAt } = needsOf(this.#connection)
-    this.#poller.keep(poller, () => this.#poll())
+    // Each report of the device about its network has a key, so that a new report starts the poller anew: it polls at once.
+    const isOnline = this.#connection.kind === "running" && this.#connection.isOnline
+    this.#poller.keep(poller && (isOnline ? 1 : 2), () => this.#poll())
     this.#socket.keep(socket, () => this.#dial())
     this.#redial.keep(redialAt, (at) => this.#timer(at, { kind: "redialDue" }))
     this.#pause.keep(pauseAt, (at) => this.#timer(at, { kind: "pauseDue" }))

@@ -225,6 +225,9 @@ export const SCENES: ReadonlyArray<Scene> = [
     ...full,
     act: async (page) => {
       await live(page).waitFor()
+      // The routes of the test would answer without a network, too.
+      await page.route("**/scores", (route) => route.abort())
+      await page.routeWebSocket("**/scores/websocket?stamped", (socket) => socket.close())
       await page.context().setOffline(true)
     },
     shows: (page) => page.locator("[data-state=offline]"),

@@ -56,6 +56,8 @@ const keepPicture = async (page: Page, name: string, theme: string) => {
 declare global {
   interface Window {
     axe: typeof axe
+    /** The states of the connection that a test has seen. */
+    states: Array<string>
   }
 }
 
@@ -135,6 +137,31 @@ export const states: Suite = (it) => {
         before: (opened) => opened.routeWebSocket("**/scores/websocket?stamped", (socket) => socket.close()),
       })
       yield* Effect.promise(() => connection(page, "polling"))
+    }),
+  )
+
+  it.effect("stays live on a device that reports no network although it has one", () =>
+    Effect.gen(function* () {
+      const page = yield* openPage(yield* Product)
+      yield* Effect.promise(async () => {
+        await connection(page, "live")
+        await page.evaluate(() => {
+          Object.defineProperty(navigator, "onLine", { get: () => false })
+          window.states = []
+          const element = document.querySelector(".connection")
+          new MutationObserver(() => window.states.push(element?.getAttribute("data-state") ?? "")).observe(
+            element ?? document,
+            { attributeFilter: ["data-state"] },
+          )
+          window.dispatchEvent(new Event("offline"))
+        })
+        await page.waitForFunction(() => window.states.at(-1) === "live")
+        const states = await page.evaluate(() => window.states)
+        assert.strictEqual(states[0], "reconnecting")
+        assert.notInclude(states, "offline")
+        await page.reload()
+        await connection(page, "live")
+      })
     }),
   )
 
