@@ -6,7 +6,7 @@ import { incrementOnce } from "./IncrementRequest.ts"
 import { Session } from "./Session.ts"
 import { signIn, type SignInOutcome } from "./SessionRequests.ts"
 import { StandingReader } from "./StandingReader.ts"
-import { type Rank, readStanding, type StandingOutcome } from "./StandingRequest.ts"
+import { type BoardPlace, type Rank, readStanding, type StandingOutcome } from "./StandingRequest.ts"
 
 /** If more presses than this are pending, the server is slow, and further presses would only queue. */
 const MAX_PENDING = 20
@@ -28,6 +28,11 @@ export interface PlayerView {
   readonly score: number | undefined
   /** The rank among all players, as last read; undefined if the server sends none. */
   readonly rank: Rank | undefined
+  /**
+   * The row on the top ten, as last read. Undefined until then, and if no server has sent one: during a rolling
+   * deployment, an older server sends none, and the one before remains valid for its board.
+   */
+  readonly place: BoardPlace | undefined
   /** Whether any pending press is being retried. */
   readonly retrying: boolean
   /** Why the last failed press failed; undefined again after the next press. */
@@ -45,6 +50,7 @@ const SIGNED_OUT: PlayerView = {
   counted: 0,
   score: undefined,
   rank: undefined,
+  place: undefined,
   retrying: false,
   problem: undefined,
   mayHaveCounted: false,
@@ -128,9 +134,13 @@ export class Player {
     return true
   }
 
-  /** Call this when the board has changed, because score and rank may have, too. Reads them within two seconds. */
+  /**
+   * Call this when the board has changed, because score and rank may have, too. Reads them within two seconds. A player
+   * on the board reads at once, because that read tells which row is the player's; there are at most ten.
+   */
   boardChanged(): void {
-    this.#signedIn?.reader.readSoon(READ_SPREAD_MS)
+    const isOnBoard = this.#view.place?.place !== undefined
+    this.#signedIn?.reader.readSoon(isOnBoard ? 0 : READ_SPREAD_MS)
   }
 
   async #settle({ session, reader }: SignedIn): Promise<void> {
@@ -181,10 +191,10 @@ export class Player {
     if (session.signal.aborted) return outcome
     if (outcome.kind === "expired") this.#end({ ...SIGNED_OUT, expired: true })
     if (outcome.kind === "read") {
-      const { score, rank } = outcome.standing
+      const { score, rank, place = this.#view.place } = outcome.standing
       // It is unknown whether that score includes a pending press. The press reads again when it is settled.
       const isExact = wasSettled && this.#presses === pressesBefore
-      this.#change({ rank, score: isExact ? score : this.#view.score })
+      this.#change({ rank, place, score: isExact ? score : this.#view.score })
     }
     return outcome
   }

@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import { Count, Score } from "./Score.ts"
+import { BOARD_SIZE, BoardStamp, Count, Score } from "./Score.ts"
 
 /** How many players `GET /scores/me` shows on either side. From the contract. */
 export const NEIGHBOURS = 5
@@ -23,6 +23,14 @@ const Neighbours = Schema.Array(RankedScore).check(Schema.isMaxLength(NEIGHBOURS
 export const Standing = Schema.Struct({
   /** Null for who has no score, or is hidden from the board. A score of 0 ranks behind all `players`. */
   rank: Schema.NullOr(Rank),
+  /**
+   * The row of the top ten that shows this player, 1 to 10; null if none does. It is certain only for the board with the
+   * same `epoch` and `version`. Equal scores have different places, but share a rank.
+   */
+  place: Schema.NullOr(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: BOARD_SIZE }))),
+  /** The stamp of the board in the same snapshot: `epoch` is its lifetime, `version` its state. */
+  epoch: BoardStamp.fields.epoch,
+  version: BoardStamp.fields.version,
   /** The player's own, also while hidden; 0 without one. */
   score: Count,
   /** Visible players with at least one point. */

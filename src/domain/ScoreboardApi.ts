@@ -202,6 +202,8 @@ const me = HttpApiEndpoint.get("me", "/me", {
         "best first. Equal scores share a rank (1, 2, 2, 4). `players` are the visible players with at least one " +
         'point; `percentile` is 100 × rank ÷ players, at most 100, not rounded: the x of "top x %". `rank` and ' +
         "`percentile` are null, and there are no neighbours, for a caller without a score or hidden from the board. " +
+        "`place` is the caller's row on the top ten, 1 to 10, or null; it is valid for the board with the same `epoch` " +
+        "and `version`. Addresses do not identify a row, because two players may have the same one. " +
         "Never cached; ask at most once a second.",
     }),
   )

@@ -140,6 +140,25 @@ export const states: Suite = (it) => {
     }),
   )
 
+  it.effect("marks the row that the server names, not another player's with the same address", () =>
+    Effect.gen(function* () {
+      const email = "same@example.com"
+      const board = serveBoard([7, 5, 3].map((score) => ({ email, score })))
+      board.stamp(7)
+      const page = yield* openPage(yield* Product, { before: board.arrange })
+      yield* Effect.promise(async () => {
+        const standing = { score: 5, rank: 2, players: 3, percentile: 67 }
+        await actAs(page, "My.Name", { ...standing, place: 2, epoch: "e", version: 7 })
+        await seen(page.locator("[data-rank='2'][data-own='true']"))
+        await seen(page.getByText("2nd of 3"))
+        board.stamp(8)
+        board.show([9, 6, 5].map((score) => ({ email, score })))
+        await seen(page.locator("[data-rank='1']", { hasText: "Score 9" }))
+        assert.strictEqual(await page.locator("[data-own='true']").count(), 0)
+      })
+    }),
+  )
+
   it.effect("stays live on a device that reports no network although it has one", () =>
     Effect.gen(function* () {
       const page = yield* openPage(yield* Product)

@@ -1,7 +1,6 @@
 import { useEffect, useRef } from "preact/hooks"
 import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
 import type { Player, PlayerView } from "../../../src/client/Player.ts"
-import { ownPlace } from "../board/ownPlace.ts"
 import { RollingCount } from "../board/RollingCount.tsx"
 import { formatCount, formatWait } from "../format.ts"
 import { useCountdown } from "../useNow.ts"
@@ -35,19 +34,25 @@ const progress = ({ pending, retrying, counted }: PlayerView): string => {
 
 interface ActionPanelProps {
   readonly board: BoardView
+  /** The player's row on the board: see `OwnPlace.at`. */
+  readonly row: number | undefined
   readonly player: Player
   readonly view: PlayerView
-  readonly email: string
 }
 
 /** The player's own score and rank, and the button that scores a point. */
-export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) => {
+export const ActionPanel = ({ board, row, player, view }: ActionPanelProps) => {
   const button = useRef<HTMLButtonElement>(null)
-  const place = ownPlace(board.scores ?? [], { email, score: view.score })
+  // The server's place is of the same moment as the rank, so it does not depend on the board beside it.
+  const place = view.place ? view.place.place : (row ?? -1) + 1 || undefined
   // Pending presses are included at once, and disappear again if they fail.
-  const settled = view.score ?? board.scores?.[place]?.score
+  const settled = view.score ?? board.scores?.[row ?? -1]?.score
   const score = settled === undefined ? undefined : settled + view.pending
   useEffect(() => player.boardChanged(), [board.scores])
+  const isRowLost = view.place?.place !== undefined && row === undefined
+  useEffect(() => {
+    if (isRowLost) player.boardChanged()
+  }, [isRowLost, board.stamp?.version])
   const wait = useCountdown(view.blockedUntil)
   useEffect(() => button.current?.focus({ preventScroll: true }), [])
 
@@ -59,9 +64,7 @@ export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) =>
           {score === undefined ? "–" : <RollingCount value={score} />}
         </p>
       </div>
-      <p class="place">
-        {score === undefined ? "" : describePlace(place + 1 || undefined, view.rank, score)}
-      </p>
+      <p class="place">{score === undefined ? "" : describePlace(place, view.rank, score)}</p>
       <button
         ref={button}
         type="button"
