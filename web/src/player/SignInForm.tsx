@@ -31,11 +31,14 @@ export const SignInForm = ({ player, expired, lastEmail }: SignInFormProps) => {
     else if (lastEmail !== "") title.current?.focus({ preventScroll: true })
   }, [])
 
+  // Phone keyboards add a space after a word that they complete. In a password, a space may be meant.
+  const isMissing = (name: FieldName) => (name === "email" ? values.email.trim() : values.password) === ""
+
   const submit = async () => {
     setTouched({ email: true, password: true })
-    const missing = (["email", "password"] as const).find((name) => values[name] === "")
+    const missing = (["email", "password"] as const).find(isMissing)
     if (missing) return focus(missing)
-    const outcome = await signIn(values.email, values.password)
+    const outcome = await signIn(values.email.trim(), values.password)
     if (outcome?.kind === "wrong") focus("password")
   }
 
@@ -44,7 +47,7 @@ export const SignInForm = ({ player, expired, lastEmail }: SignInFormProps) => {
       name={name}
       label={label}
       value={values[name]}
-      error={touched[name] && values[name] === "" ? MISSING[name] : undefined}
+      error={touched[name] && isMissing(name) ? MISSING[name] : undefined}
       onInput={(value) => setValues((before) => ({ ...before, [name]: value }))}
       onBlur={() => setTouched((before) => ({ ...before, [name]: before[name] || values[name] !== "" }))}
     />
