@@ -35,7 +35,9 @@ export const App = ({ board, player }: AppProps) => {
           </a>
         ) : (
           <div class="account">
-            <bdi title={email}>{email}</bdi>
+            <bdi key={email} title={email}>
+              {email}
+            </bdi>
             <button type="button" class="button quiet" onClick={() => player.signOut()}>
               Sign out
             </button>

@@ -4,6 +4,7 @@ import type { Player, PlayerView } from "../../../src/client/Player.ts"
 import { RollingCount } from "../board/RollingCount.tsx"
 import { formatCount, formatWait } from "../format.ts"
 import { useCountdown } from "../useNow.ts"
+import { Words } from "../Words.tsx"
 import { describePlace } from "./describePlace.ts"
 
 /** Why the last failed press failed, and what that means for the score. */
@@ -64,7 +65,9 @@ export const ActionPanel = ({ board, row, player, view }: ActionPanelProps) => {
           {score === undefined ? "–" : <RollingCount value={score} />}
         </p>
       </div>
-      <p class="place">{score === undefined ? "" : describePlace(place, view.rank, score)}</p>
+      <p class="place">
+        <Words>{score === undefined ? "" : describePlace(place, view.rank, score)}</Words>
+      </p>
       <button
         ref={button}
         type="button"
@@ -75,11 +78,13 @@ export const ActionPanel = ({ board, row, player, view }: ActionPanelProps) => {
         onKeyDown={(event) => event.repeat && event.preventDefault()}
         onClick={() => player.press()}
       >
-        {wait > 0 ? `Wait ${formatWait(wait)}` : "Score a point"}
+        <Words>{wait > 0 ? `Wait ${formatWait(wait)}` : "Score a point"}</Words>
       </button>
       <p class="progress" data-problem={view.problem !== undefined}>
-        <span role="status">{explain(view)}</span>
-        {view.problem === undefined && <span>{progress(view)}</span>}
+        <span role="status">
+          <Words>{explain(view)}</Words>
+        </span>
+        {view.problem === undefined && <Words>{progress(view)}</Words>}
       </p>
     </section>
   )

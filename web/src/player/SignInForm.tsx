@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks"
 import type { Player } from "../../../src/client/Player.ts"
 import { formatWait } from "../format.ts"
 import { Field, type FieldName } from "./Field.tsx"
+import { Words } from "../Words.tsx"
 import { useSignIn } from "./useSignIn.ts"
 
 const MISSING = { email: "Enter your e-mail address.", password: "Enter your password." }
@@ -68,12 +69,12 @@ export const SignInForm = ({ player, expired, lastEmail }: SignInFormProps) => {
         Sign in to play
       </h2>
       <p class="message" role="alert">
-        {message}
+        <Words>{message}</Words>
       </p>
       {field("email", "E-mail")}
       {field("password", "Password")}
       <button type="submit" class="button primary" aria-disabled={isBusy || wait > 0}>
-        {wait > 0 ? `Wait ${formatWait(wait)}` : isBusy ? "Signing in…" : "Sign in"}
+        <Words>{wait > 0 ? `Wait ${formatWait(wait)}` : isBusy ? "Signing in…" : "Sign in"}</Words>
       </button>
     </form>
   )
