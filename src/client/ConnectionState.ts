@@ -46,15 +46,17 @@ interface Running {
   readonly hasFailed: boolean
   /** When a hidden tab is to pause, in ms since 1970. `false` while the tab is visible. */
   readonly pauseAt: number | false
+  /** Whether the device reports a network. Only a hint: some devices report none while the server answers. */
+  readonly isOnline: boolean
 }
 
-/** Nothing runs, because the device has no network or the tab is hidden. */
-interface Resting {
-  readonly kind: "offline" | "paused"
+/** Nothing runs, because the tab is hidden. */
+interface Paused {
+  readonly kind: "paused"
   readonly hasFailed: boolean
 }
 
-export type OpenState = Running | Resting
+export type OpenState = Running | Paused
 export type ConnectionState = OpenState | { readonly kind: "closed" }
 
 /** The state before the first `page` event. */
@@ -82,14 +84,28 @@ export interface Moment {
   readonly chance: number
 }
 
+/**
+ * The device reports that its network is gone or back. If it is gone, a socket may never learn that it is dead, so it is
+ * dropped. Either way, an attempt at once shows what is true.
+ */
+const onNetworkReport = (state: Running, isOnline: boolean, now: number): Running => {
+  if (!isOnline) {
+    const link = { kind: "waiting", polling: "asked", redialAt: now } as const
+    return { ...state, isOnline, link, failures: 0, hasFailed: true }
+  }
+  if (state.link.kind === "live") return { ...state, isOnline }
+  return { ...state, isOnline, link: { kind: "dialing", polling: "asked" }, failures: 0 }
+}
+
 const onPage = (state: OpenState, page: PageEvent, now: number): OpenState => {
-  const { hasFailed } = state
-  const wasRunning = state.kind === "running"
-  if (!page.isOnline) return { kind: "offline", hasFailed: hasFailed || wasRunning }
-  if (wasRunning) return { ...state, pauseAt: page.isHidden ? now + HIDDEN_GRACE_MS : false }
-  if (page.isHidden) return { kind: "paused", hasFailed }
-  const link = { kind: "dialing", polling: page.polls ? "asked" : "off" } as const
-  return { kind: "running", link, failures: 0, hasFailed, pauseAt: false }
+  const { isOnline, isHidden } = page
+  if (state.kind === "paused") {
+    if (isHidden) return state
+    const link = { kind: "dialing", polling: page.polls ? "asked" : "off" } as const
+    return { kind: "running", link, failures: 0, hasFailed: state.hasFailed, pauseAt: false, isOnline }
+  }
+  const next = isOnline === state.isOnline ? state : onNetworkReport(state, isOnline, now)
+  return { ...next, pauseAt: isHidden ? now + HIDDEN_GRACE_MS : false }
 }
 
 const onSocketEnd = (state: Running, link: Dialing | Live, { now, chance }: Moment): Running => {
@@ -147,17 +163,18 @@ export const transition = (
  * - `live`: the server pushes every change as it happens.
  * - `polling`: the socket is refused. `GET /scores` is polled every few seconds, and the socket is still tried.
  * - `reconnecting`: neither works right now, and both are tried. Also while a hidden tab is paused.
- * - `offline`: the device reports that it has no network. Nothing is tried until it reports one.
+ * - `offline`: the device reports that it has no network, and the last poll was not answered. Both are tried.
  */
 export type LiveState = "connecting" | "live" | "polling" | "reconnecting" | "offline"
 
 /** What a viewer is told about the connection. */
 export const liveStateOf = (state: OpenState): LiveState => {
-  if (state.kind === "offline") return "offline"
   const link = state.kind === "running" && state.link
   if (link && link.kind === "live") return "live"
+  const polling = link ? link.polling : "off"
+  if (state.kind === "running" && !state.isOnline && polling === "missed") return "offline"
   if (!state.hasFailed) return "connecting"
-  return link && link.polling === "answered" ? "polling" : "reconnecting"
+  return polling === "answered" ? "polling" : "reconnecting"
 }
 
 /** What runs in a state: a socket, a poller, and two timers, each given by when it is due (ms since 1970). */

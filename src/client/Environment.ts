@@ -36,7 +36,7 @@ export interface Environment {
   openSocket(url: string): SocketLike
   /** Rejects if no answer came. An answer of any status resolves. */
   fetch(url: string, request: RequestLike): Promise<ResponseLike>
-  /** False only if the device knows that it has no network. */
+  /** Whether the device reports a network. Only a hint: a device may report none and still reach the server. */
   isOnline(): boolean
   /** True while nobody can see the page. */
   isHidden(): boolean

@@ -3,9 +3,9 @@ const DEFAULT_WAIT_SECONDS = 5
 
 /** Why a request failed. */
 export type Failure =
-  /** 429: the server did not act on the request. Try again after the wait. */
+  /** 429: the server did not act on this request; an earlier attempt may have succeeded. Try again after the wait. */
   | { readonly kind: "limited"; readonly retryAfterSeconds: number }
-  /** 503: something that the server depends on is unavailable. */
+  /** 503: something that the server depends on is unavailable. It is unknown whether the server acted on the request. */
   | { readonly kind: "unavailable"; readonly retryAfterSeconds: number }
   /** No answer: it is unknown whether the server acted on the request. */
   | { readonly kind: "unanswered" }

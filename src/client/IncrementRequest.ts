@@ -9,7 +9,8 @@ export type IncrementOutcome =
 
 /**
  * `POST /scores/increment`. Repeated with the same `Idempotency-Key` while the server answers 503 or not at all, so
- * the server counts it at most once. `onRetry` is called before the wait of each repeat.
+ * the server counts it at most once. `onRetry` is called before the wait of each repeat: from then on the press may have
+ * been counted, whatever the outcome.
  */
 export const incrementOnce = (
   environment: Environment,

@@ -6,7 +6,7 @@ import { incrementOnce } from "./IncrementRequest.ts"
 import { Session } from "./Session.ts"
 import { signIn, type SignInOutcome } from "./SessionRequests.ts"
 import { StandingReader } from "./StandingReader.ts"
-import { type Rank, readStanding, type StandingOutcome } from "./StandingRequest.ts"
+import { type BoardPlace, type Rank, readStanding, type StandingOutcome } from "./StandingRequest.ts"
 
 /** If more presses than this are pending, the server is slow, and further presses would only queue. */
 const MAX_PENDING = 20
@@ -28,10 +28,17 @@ export interface PlayerView {
   readonly score: number | undefined
   /** The rank among all players, as last read; undefined if the server sends none. */
   readonly rank: Rank | undefined
+  /**
+   * The row on the top ten, as last read. Undefined until then, and if no server has sent one: during a rolling
+   * deployment, an older server sends none, and the one before remains valid for its board.
+   */
+  readonly place: BoardPlace | undefined
   /** Whether any pending press is being retried. */
   readonly retrying: boolean
   /** Why the last failed press failed; undefined again after the next press. */
   readonly problem: Failure | undefined
+  /** Whether the server may have counted the press of `problem` all the same. `score` is then read again. */
+  readonly mayHaveCounted: boolean
   /** Until then (ms since 1970) `press` refuses, because of a 429 or a long 503. */
   readonly blockedUntil: number
 }
@@ -43,8 +50,10 @@ const SIGNED_OUT: PlayerView = {
   counted: 0,
   score: undefined,
   rank: undefined,
+  place: undefined,
   retrying: false,
   problem: undefined,
+  mayHaveCounted: false,
   blockedUntil: 0,
 }
 
@@ -120,18 +129,27 @@ export class Player {
     if (this.#signedIn === undefined) return false
     if (pending >= MAX_PENDING || this.#environment.now() < blockedUntil) return false
     this.#presses++
-    this.#change({ pending: pending + 1, problem: undefined })
+    this.#change({ pending: pending + 1, problem: undefined, mayHaveCounted: false })
     void this.#settle(this.#signedIn)
     return true
   }
 
-  /** Call this when the board has changed, because score and rank may have, too. Reads them within two seconds. */
+  /**
+   * Call this when the board has changed, because score and rank may have, too. Reads them within two seconds. A player
+   * on the board reads at once, because that read tells which row is the player's; there are at most ten.
+   */
   boardChanged(): void {
-    this.#signedIn?.reader.readSoon(READ_SPREAD_MS)
+    const isOnBoard = this.#view.place?.place !== undefined
+    this.#signedIn?.reader.readSoon(isOnBoard ? 0 : READ_SPREAD_MS)
   }
 
   async #settle({ session, reader }: SignedIn): Promise<void> {
-    const onRetry = () => this.#change({ retrying: true })
+    // A 429 or a refusal says that this attempt did nothing. Of an earlier attempt without an answer it says nothing.
+    let isUnclear = false
+    const onRetry = () => {
+      isUnclear = true
+      this.#change({ retrying: true })
+    }
     const key = newIdempotencyKey()
     const outcome = await session.run((accessToken) =>
       incrementOnce(this.#environment, this.#url, { accessToken, key, onRetry }, session.signal),
@@ -141,6 +159,7 @@ export class Player {
     const { score } = this.#view
     const pending = this.#view.pending - 1
     const rest = { pending, retrying: this.#view.retrying && pending > 0 }
+    const mayHaveCounted = isUnclear || outcome.kind === "unanswered" || outcome.kind === "unavailable"
     switch (outcome.kind) {
       case "counted":
         return this.#change({
@@ -155,10 +174,11 @@ export class Player {
         return this.#change({
           ...rest,
           problem: outcome,
+          mayHaveCounted,
           blockedUntil: this.#environment.now() + outcome.retryAfterSeconds * 1_000,
         })
       default:
-        return this.#change({ ...rest, problem: outcome })
+        return this.#change({ ...rest, problem: outcome, mayHaveCounted })
     }
   }
 
@@ -171,10 +191,10 @@ export class Player {
     if (session.signal.aborted) return outcome
     if (outcome.kind === "expired") this.#end({ ...SIGNED_OUT, expired: true })
     if (outcome.kind === "read") {
-      const { score, rank } = outcome.standing
+      const { score, rank, place = this.#view.place } = outcome.standing
       // It is unknown whether that score includes a pending press. The press reads again when it is settled.
       const isExact = wasSettled && this.#presses === pressesBefore
-      this.#change({ rank, score: isExact ? score : this.#view.score })
+      this.#change({ rank, place, score: isExact ? score : this.#view.score })
     }
     return outcome
   }

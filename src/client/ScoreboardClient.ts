@@ -13,13 +13,15 @@ import { type Environment, hostEnvironment } from "./Environment.ts"
 import { Listeners } from "./Listeners.ts"
 import { newerBoard, type ShownBoard } from "./ShownBoard.ts"
 import { Slot } from "./Slot.ts"
-import type { StampedScores } from "./Stamp.ts"
+import { isSameStamp, type Stamp, type StampedScores } from "./Stamp.ts"
 
 /** What a viewer may be shown. */
 export interface BoardView {
   readonly state: LiveState
   /** Best first, at most ten; the same array while the board is the same. Undefined until the first board. */
   readonly scores: Scores | undefined
+  /** Which state of the scores `scores` shows; undefined if the server did not say. */
+  readonly stamp: Stamp | undefined
   /** When the server last sent or confirmed `scores`, in ms since 1970. */
   readonly confirmedAt: number | undefined
 }
@@ -55,7 +57,7 @@ export class ScoreboardClient {
   readonly #pause = new Slot()
   #connection = UNSTARTED
   #shown: ShownBoard | undefined
-  #view: BoardView = { state: "connecting", scores: undefined, confirmedAt: undefined }
+  #view: BoardView = { state: "connecting", scores: undefined, stamp: undefined, confirmedAt: undefined }
 
   constructor(options: ScoreboardOptions) {
     this.#environment = options.environment ?? hostEnvironment()
@@ -102,7 +104,9 @@ export class ScoreboardClient {
 
   #runWhatIsNeeded(): void {
     const { poller, socket, redialAt, pauseAt } = needsOf(this.#connection)
-    this.#poller.keep(poller, () => this.#poll())
+    // Each report of the device about its network has a key, so that a new report starts the poller anew: it polls at once.
+    const isOnline = this.#connection.kind === "running" && this.#connection.isOnline
+    this.#poller.keep(poller && (isOnline ? 1 : 2), () => this.#poll())
     this.#socket.keep(socket, () => this.#dial())
     this.#redial.keep(redialAt, (at) => this.#timer(at, { kind: "redialDue" }))
     this.#pause.keep(pauseAt, (at) => this.#timer(at, { kind: "pauseDue" }))
@@ -142,11 +146,13 @@ export class ScoreboardClient {
 
   #publish(): void {
     if (this.#connection.kind === "closed") return
-    const { scores, confirmedAt } = this.#shown ?? {}
+    const { scores, stamp, confirmedAt } = this.#shown ?? {}
     const state = liveStateOf(this.#connection)
     const shown = this.#view
-    if (state === shown.state && scores === shown.scores && confirmedAt === shown.confirmedAt) return
-    this.#view = { state, scores, confirmedAt }
+    const isSameBoard =
+      scores === shown.scores && confirmedAt === shown.confirmedAt && isSameStamp(stamp, shown.stamp)
+    if (state === shown.state && isSameBoard) return
+    this.#view = { state, scores, stamp, confirmedAt }
     this.#listeners.notify(this.#view)
   }
 }

@@ -1,8 +1,13 @@
 import type { BoardStamp, Scores } from "../domain/Score.ts"
 import { isCount, type JsonRecord } from "./Json.ts"
 
+export { versionsAhead } from "../domain/BoardOrder.ts"
+
 /** Which state of the scores a board shows; `versionsAhead` puts two of them in order. */
 export type Stamp = Pick<BoardStamp, "epoch" | "version">
+
+export const isSameStamp = (a: Stamp | undefined, b: Stamp | undefined): boolean =>
+  a?.epoch === b?.epoch && a?.version === b?.version
 
 /** A board, with its stamp when the server gave one. */
 export interface StampedScores {

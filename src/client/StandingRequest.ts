@@ -2,6 +2,7 @@ import type { Environment } from "./Environment.ts"
 import { type Expired, type Failure, failureOf } from "./Failure.ts"
 import { isCount, type JsonRecord, parseRecord } from "./Json.ts"
 import { request } from "./Request.ts"
+import { readStamp, type Stamp } from "./Stamp.ts"
 
 /** The rank of a player among all players. */
 export interface Rank {
@@ -13,10 +14,19 @@ export interface Rank {
   readonly percentile: number
 }
 
+/** The row of the player on the top ten. It is certain only for the board with this stamp. */
+export interface BoardPlace {
+  /** 1 to 10; undefined if the player is not on the board. */
+  readonly place: number | undefined
+  readonly stamp: Stamp
+}
+
 export interface Standing {
   readonly score: number
   /** Undefined for a player without a score, for a hidden player, and if the server sends no ranks. */
   readonly rank: Rank | undefined
+  /** Undefined if the server does not send it. */
+  readonly place: BoardPlace | undefined
 }
 
 export type StandingOutcome = { readonly kind: "read"; readonly standing: Standing } | Expired | Failure
@@ -26,9 +36,19 @@ const parseRank = ({ rank, players, percentile }: JsonRecord): Rank | undefined 
     ? { rank, players, percentile }
     : undefined
 
+const parsePlace = (body: JsonRecord): BoardPlace | undefined => {
+  const stamp = readStamp(body)
+  const place = body["place"]
+  if (stamp === undefined) return undefined
+  if (place === null) return { place: undefined, stamp }
+  return isCount(place) && place > 0 ? { place, stamp } : undefined
+}
+
 const parseStanding = (text: string): Standing | undefined => {
   const body = parseRecord(text)
-  return body && isCount(body["score"]) ? { score: body["score"], rank: parseRank(body) } : undefined
+  return body && isCount(body["score"])
+    ? { score: body["score"], rank: parseRank(body), place: parsePlace(body) }
+    : undefined
 }
 
 const read = async (

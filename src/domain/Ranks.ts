@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import { Count, Score } from "./Score.ts"
+import { BOARD_SIZE, BoardStamp, Count, Score } from "./Score.ts"
 
 /** The most players that `GET /scores/me` shows on either side of the caller. From the contract. */
 export const NEIGHBOURS = 5
@@ -27,6 +27,15 @@ export const Standing = Schema.Struct({
   rank: Schema.NullOr(Rank).annotate({
     description:
       "Null if the caller has no score or is hidden from the board. A score of 0 ranks behind all `players`.",
+  }),
+  place: Schema.NullOr(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: BOARD_SIZE }))).annotate({
+    description:
+      "The row of the top ten that shows the caller, or null. It is certain only for the board with the same `epoch` " +
+      "and `version`. Equal scores share a rank, but have different places.",
+  }),
+  epoch: BoardStamp.fields.epoch.annotate({ description: "The epoch of the board in the same snapshot." }),
+  version: BoardStamp.fields.version.annotate({
+    description: "The version of the board in the same snapshot.",
   }),
   score: Count.annotate({ description: "The caller's score, also while hidden; 0 without one." }),
   players: Count.annotate({ description: "The number of visible players with at least one point." }),

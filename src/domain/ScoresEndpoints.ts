@@ -123,7 +123,9 @@ export const me = HttpApiEndpoint.get("me", "/me", {
     description:
       "The caller's exact rank among all visible players, and up to five players on either side in board order. " +
       "Equal scores share a rank (1, 2, 2, 4). A caller without a score, or hidden from the board, has no rank, no " +
-      "percentile and no neighbours. Please ask at most once a second.",
+      "percentile and no neighbours. `place` tells which row of the top ten is the caller's, for the board with the same " +
+      "`epoch` and `version`; addresses do not, because two players may have the same one. Please ask at most once a " +
+      "second.",
   }),
 )
 

@@ -1,7 +1,8 @@
-import { useEffect, useMemo, useRef } from "preact/hooks"
+import { useEffect, useRef } from "preact/hooks"
 import type { Player } from "../../src/client/Player.ts"
 import type { ScoreboardClient } from "../../src/client/ScoreboardClient.ts"
 import { Board } from "./board/Board.tsx"
+import { useOwnPlace } from "./board/useOwnPlace.ts"
 import { Announcer } from "./live/Announcer.tsx"
 import { Connection } from "./live/Connection.tsx"
 import { ActionPanel } from "./player/ActionPanel.tsx"
@@ -16,8 +17,8 @@ interface AppProps {
 export const App = ({ board, player }: AppProps) => {
   const view = useView(board)
   const own = useView(player)
-  const { email, score } = own
-  const viewer = useMemo(() => (email === undefined ? undefined : { email, score }), [email, score])
+  const { email } = own
+  const row = useOwnPlace(view, email === undefined ? undefined : { ...own, email })
   const lastEmail = useRef("")
   useEffect(() => {
     if (email !== undefined) lastEmail.current = email
@@ -34,7 +35,9 @@ export const App = ({ board, player }: AppProps) => {
           </a>
         ) : (
           <div class="account">
-            <bdi title={email}>{email}</bdi>
+            <bdi key={email} title={email}>
+              {email}
+            </bdi>
             <button type="button" class="button quiet" onClick={() => player.signOut()}>
               Sign out
             </button>
@@ -42,7 +45,7 @@ export const App = ({ board, player }: AppProps) => {
         )}
       </header>
       <main>
-        <Board view={view} viewer={viewer} />
+        <Board view={view} own={row} />
         {email === undefined ? (
           <SignInForm
             key={own.expired ? "expired" : "signed out"}
@@ -51,10 +54,10 @@ export const App = ({ board, player }: AppProps) => {
             lastEmail={lastEmail.current}
           />
         ) : (
-          <ActionPanel key={email} board={view} player={player} view={own} email={email} />
+          <ActionPanel key={email} board={view} row={row} player={player} view={own} />
         )}
       </main>
-      <Announcer view={view} viewer={viewer} />
+      <Announcer view={view} own={row} />
     </div>
   )
 }

@@ -4,9 +4,9 @@ const CHECK_MS = 300_000
 /** The `sessionStorage` key of the version for which this tab has last reloaded itself. */
 const MEMORY = "scoreboard-reloaded-for"
 
-/** The names of the page's scripts and styles. They contain a hash of the content, so they identify the version. */
+/** The names of the page's scripts and styles. They contain a hash of the content, so they identify the version. `boot.js` may add a query. */
 const versionOf = (html: string): string | undefined => {
-  const names = html.match(/\/assets\/[^"'\s>]+/g)
+  const names = html.match(/\/assets\/[^"'\s>?]+/g)
   return names ? [...new Set(names)].toSorted().join(" ") : undefined
 }
 

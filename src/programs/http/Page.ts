@@ -5,6 +5,7 @@ import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpStaticServer from "effect/http/HttpStaticServer"
 import * as FileSystem from "effect/FileSystem"
+import { bareProblem } from "./Problems.ts"
 import { type Coding, CODINGS, preferredCoding } from "./ContentCoding.ts"
 
 /** Where `npm run web:build` puts the page, relative to the folder in which the process starts. */
@@ -58,7 +59,14 @@ const serveFiles = Effect.fnUntraced(function* (cacheControl: string) {
 })
 
 /** The paths of the page, besides its files under `/assets/`. */
-export const PAGE_PATHS = ["/", "/favicon.svg"] as const
+export const PAGE_PATHS = ["/", "/favicon.svg", "/boot.js"] as const
+
+/**
+ * The answer for a file that this process does not have. In a rolling deployment another process may have it, so no cache
+ * may store the answer, and the client's next attempt uses a new connection: without a proxy in front, the same
+ * connection would always reach this process.
+ */
+const MISSING = bareProblem(404, { connection: "close" })
 
 /** The built page. File names under `/assets` carry a hash of their content, so browsers cache them for a year. */
 export const Page = HttpRouter.use((router) =>
@@ -70,6 +78,9 @@ export const Page = HttpRouter.use((router) =>
     }
     const page = yield* serveFiles("no-cache")
     for (const path of PAGE_PATHS) yield* router.add("GET", path, page)
-    yield* router.add("GET", "/assets/*", yield* serveFiles("public, max-age=31536000, immutable"))
+    const assets = Effect.map(yield* serveFiles("public, max-age=31536000, immutable"), (response) =>
+      response.status === 404 ? MISSING : response,
+    )
+    yield* router.add("GET", "/assets/*", assets)
   }),
 )

@@ -23,7 +23,10 @@ const TITLES: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 }
 
-/** A problem document with a status and its title, and nothing else. */
+/**
+ * A problem document with a status and its title, and nothing else. No cache may store it: without this header, a cache
+ * may store a 404 or 405 for as long as it likes.
+ */
 export const bareProblem = (status: number, headers: Record<string, string> = {}) =>
   HttpServerResponse.setHeaders(
     ProblemDetails.toResponse({
@@ -31,7 +34,7 @@ export const bareProblem = (status: number, headers: Record<string, string> = {}
       status,
       title: TITLES[status] ?? (status < 500 ? "Bad Request" : "Internal Server Error"),
     }),
-    headers,
+    { "cache-control": "no-store", ...headers },
   )
 
 /** An error as an answer, for routes outside the HTTP contract: the problem document, and `Retry-After`. */

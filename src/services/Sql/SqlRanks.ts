@@ -3,17 +3,20 @@ import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlError from "effect/sql/SqlError"
 import { NEIGHBOURS, percentileOf, RANK_PAGE, type RankPage, ranksOf } from "../../domain/Ranks.ts"
-import { Count } from "../../domain/Score.ts"
+import { BOARD_SIZE, BoardStamp, Count } from "../../domain/Score.ts"
 import type { RankPageRequest, StandingAnswer, StandingRequest } from "./Sql.ts"
 
 /**
- * One player's place, as one statement. The two ends of a tie and the scores beyond it are separate branches, each one
+ * One player's rank, place on the top ten and neighbours, with the stamp of the board, as one statement. The two ends of a tie and the scores beyond it are separate branches, each one
  * descent of the board's index, because one condition over both would read the whole tie. A rank is the sum of at most
  * 16 rows of `players_at_least`. The limits are literals: with a parameter the plan that the server keeps would expect
- * a tenth of the table, so it would make a new plan for every call, which takes longer than the call itself.
+ * a tenth of the table, so it would make a new plan for every call, which takes longer than the call itself. `top` and
+ * the place in it (0 = none) are those of `boardStatement`: a score without a row in `users` has no place. Whether they
+ * have one is looked up only for a player of the top ten.
  */
 export const standingStatement = (sql: SqlClient.SqlClient, request: StandingRequest) => {
   const few = sql.literal(String(NEIGHBOURS))
+  const ten = sql.literal(String(BOARD_SIZE))
   return sql`
 with me as materialized (select user_id, score, reached from scores where user_id = ${request.userId} and not hidden),
 above as (select a.* from me cross join lateral (
@@ -37,9 +40,17 @@ below as (select b.* from me cross join lateral (
 stretch as materialized (
   select 'above' as side, * from above union all select 'me', score, reached, user_id from me union all select 'below', * from below),
 first as materialized (select max(score) as score from stretch),
-second as materialized (select max(score) as score from stretch where score < (select score from first))
+second as materialized (select max(score) as score from stretch where score < (select score from first)),
+top as materialized (select user_id, score, reached from scores where not hidden and score > 0
+  order by score desc, reached, user_id limit ${ten})
 select exists (select from revoked_tokens where jti = ${request.tokenId ?? ""}) as revoked,
   coalesce((select score::float8 from scores where user_id = ${request.userId}), 0) as score,
+  (select epoch from board_epoch) as epoch,
+  (select sum(n)::float8 from board_version) as version,
+  (select count(*)::int from me cross join top t
+    where exists (select from top where user_id = ${request.userId})
+      and (t.score > me.score or (t.score = me.score and (t.reached, t.user_id) <= (me.reached, me.user_id)))
+      and exists (select from users u where u.id = t.user_id)) as place,
   (select coalesce(sum(players), 0)::float8 from players_at_least where score = 1) as players,
   (select coalesce(sum(players), 0)::float8 from players_at_least where score = (select score + 1 from first)) as ahead_of_first,
   (select coalesce(sum(players), 0)::float8 from players_at_least where score = (select score + 1 from second)) as ahead_of_second,
@@ -55,6 +66,9 @@ const StandingRow = Schema.Tuple([
   Schema.Struct({
     revoked: Schema.Boolean,
     score: Count,
+    epoch: BoardStamp.fields.epoch,
+    version: BoardStamp.fields.version,
+    place: Schema.Int,
     players: Count,
     ahead_of_first: Count,
     ahead_of_second: Count,
@@ -81,10 +95,14 @@ export const selectStanding = Effect.fnUntraced(function* (
   const [row] = yield* Effect.orDie(decodeStandingRow(yield* standingStatement(sql, request)))
   const ranks = ranksOf(row.stretch, row.ahead_of_first, row.ahead_of_second)
   const places = row.stretch.map((place, at) => ({ ...place, rank: ranks[at] ?? 1 }))
-  const rank = places.find(({ side }) => side === "me")?.rank ?? null
+  const me = places.find(({ side }) => side === "me")
+  const rank = me?.rank ?? null
   return {
     revoked: row.revoked,
     rank,
+    place: row.place === 0 || (me?.email ?? null) === null ? null : row.place,
+    epoch: row.epoch,
+    version: row.version,
     score: row.score,
     players: row.players,
     percentile: rank === null ? null : percentileOf(rank, row.players),

@@ -27,7 +27,7 @@ export const files: Suite = (it) => {
   it.effect("have the same content, but fewer bytes, in every coding that a browser accepts", () =>
     Effect.gen(function* () {
       const all = yield* paths
-      assert.strictEqual(all.length, 4)
+      assert.strictEqual(all.length, 5)
       for (const path of all) {
         const plain = yield* ask(path)
         assert.strictEqual(plain.headers["content-encoding"], undefined)
@@ -85,9 +85,28 @@ export const files: Suite = (it) => {
   it.effect("are served only under their own names", () =>
     Effect.gen(function* () {
       for (const path of ["/br/index.html", "/gzip/favicon.svg", "/assets/none.js"]) {
-        const { status } = yield* ask(path, { "accept-encoding": "br" })
+        const { status, headers } = yield* ask(path, { "accept-encoding": "br" })
         assert.strictEqual(status, 404, path)
+        assert.strictEqual(headers["cache-control"], "no-store", path)
       }
+    }),
+  )
+
+  it.effect("are asked for again on a new connection when this process does not have them", () =>
+    Effect.gen(function* () {
+      const missing = yield* ask("/assets/index-of-another-version.js")
+      assert.deepStrictEqual(
+        [missing.status, missing.headers["cache-control"], missing.headers.connection],
+        [404, "no-store", "close"],
+      )
+    }),
+  )
+
+  it.effect("include a first script of less than 1 kB, which browsers always check for a newer one", () =>
+    Effect.gen(function* () {
+      const { body, headers } = yield* ask("/boot.js")
+      assert.isBelow(Buffer.byteLength(body), 1_000)
+      assert.strictEqual(headers["cache-control"], "no-cache")
     }),
   )
 }

@@ -14,6 +14,65 @@ const mark = (page: Page) => page.evaluate(() => document.body.setAttribute("dat
 const isSameDocument = (page: Page) => page.evaluate(() => document.body.hasAttribute("data-mark"))
 
 export const live: Suite = (it) => {
+  it.effect("asks again for a script and a style that an old server does not have", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const { browser, url } = yield* Product
+      const page = yield* openPage(
+        { browser, url },
+        {
+          before: async (opened) => {
+            opened.on("request", (sent) => asked.push(sent.url().replace(url, "")))
+            // As the real server answers for a file that it does not have.
+            for (const files of [/\/assets\/.*\.js$/, /\/assets\/.*\.css$/, /\.js\?try=1$/]) {
+              await opened.route(files, async (route) =>
+                route.fulfill({ response: await route.fetch({ url: `${url}/assets/none` }) }),
+              )
+            }
+          },
+        },
+      )
+      yield* Effect.promise(async () => {
+        await connection(page, "live")
+        await page.waitForFunction(() => getComputedStyle(document.body).margin === "0px")
+        assert.isFalse(await page.getByText("could not be loaded").isVisible())
+      })
+      const files = asked.filter((path) => path.startsWith("/assets/"))
+      const tries = new Set(files.map((path) => path.replace(/.*\.(?=js|css)/, "")))
+      assert.deepStrictEqual([...tries].toSorted(), ["css", "css?try=1", "js", "js?try=1", "js?try=2"])
+    }),
+  )
+
+  it.effect(
+    "says that the page could not be loaded after a few attempts, and reloads it after a minute",
+    () =>
+      Effect.gen(function* () {
+        let asked = 0
+        let loads = 0
+        const page = yield* openPage(yield* Product, {
+          before: async (opened) => {
+            await opened.clock.install()
+            opened.on("domcontentloaded", () => loads++)
+            await opened.route("**/assets/**.js*", (route) => {
+              asked++
+              return route.fulfill({ status: 404 })
+            })
+          },
+        })
+        yield* Effect.promise(async () => {
+          const sentence = page.getByRole("alert").filter({ hasText: "could not be loaded" })
+          while (!(await sentence.isVisible())) await page.clock.runFor(1_000)
+          assert.strictEqual(asked, 6)
+          assert.strictEqual(loads, 1)
+          await page.unroute("**/assets/**.js*")
+          await page.clock.fastForward(61_000)
+          await connection(page, "live")
+          assert.strictEqual(loads, 2)
+          assert.isFalse(await sentence.isVisible())
+        })
+      }),
+  )
+
   it.effect("shows its state through every loss of the server, and always catches up by itself", () =>
     Effect.gen(function* () {
       const { folder: built, browser } = yield* Product

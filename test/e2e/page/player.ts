@@ -133,6 +133,34 @@ export const player: Suite = (it) => {
     }),
   )
 
+  it.effect("signs in with a space around the address, but the password is sent as typed", () =>
+    Effect.gen(function* () {
+      const page = yield* openPage(yield* Product)
+      yield* Effect.promise(async () => {
+        const submit = async (email: string, password: string) => {
+          await page.getByLabel("E-mail").fill(email)
+          await page.getByLabel("Password").fill(password)
+          const [sent] = await Promise.all([
+            page.waitForRequest("**/users/auth/login"),
+            page.keyboard.press("Enter"),
+          ])
+          return sent.postData()
+        }
+        await page.getByLabel("E-mail").fill("  ")
+        await page.getByLabel("Password").fill(ADA.password)
+        await page.keyboard.press("Enter")
+        await seen(page.getByText("Enter your e-mail address."))
+        const wrong = await submit(`\t${ADA.email} `, ` ${ADA.password} `)
+        assert.strictEqual(wrong, JSON.stringify({ email: ADA.email, password: ` ${ADA.password} ` }))
+        await seen(page.getByText("Wrong e-mail or password."))
+        const right = await submit(` ${ADA.email} `, ADA.password)
+        assert.strictEqual(right, JSON.stringify(ADA))
+        await seen(page.locator(".account bdi", { hasText: new RegExp(`^${ADA.email}$`) }))
+        await seen(scoreButton(page))
+      })
+    }),
+  )
+
   it.effect("sees how long to wait before the next sign-in", () =>
     Effect.gen(function* () {
       const page = yield* openPage(yield* Product)
@@ -183,6 +211,25 @@ export const player: Suite = (it) => {
         await seen(page.getByText("2 points since you signed in"))
         await ownScore(page, before + 2)
         await seen(page.locator('[data-own="true"]', { hasText: new RegExp(`Score ${before + 2}`) }))
+      })
+    }),
+  )
+
+  it.effect("sees that a press may have counted when its answer is lost and its repeat is limited", () =>
+    Effect.gen(function* () {
+      const page = yield* openPage(yield* Product)
+      yield* Effect.promise(async () => {
+        const before = await signInOn(page, ADA)
+        await answerOnce(page, "**/scores/increment", 429, 2)
+        // The newest route answers first.
+        const loseAnswer = async (route: Route) => {
+          await route.fetch()
+          await route.abort()
+        }
+        await page.route("**/scores/increment", loseAnswer, { times: 1 })
+        await scoreButton(page).click()
+        await seen(page.getByText("Too fast. Your last press may have counted."))
+        await ownScore(page, before + 1)
       })
     }),
   )

@@ -30,8 +30,13 @@ const EXTREMES = boardOf(10).map(({ email }, place) => ({
 export const serveBoard = (first: ReadonlyArray<Score>) => {
   const sockets = new Set<WebSocketRoute>()
   let scores = first
-  const frame = () => JSON.stringify({ scores })
+  let stamp: object = {}
+  const frame = () => JSON.stringify({ scores, ...stamp })
   return {
+    /** From now on, frames have this version. */
+    stamp: (version: number) => {
+      stamp = { epoch: "e", version }
+    },
     arrange: async (page: Page) => {
       await page.route("**/scores", (route) => route.fulfill({ json: { scores } }))
       await page.routeWebSocket("**/scores/websocket?stamped", (socket) => {
@@ -53,6 +58,9 @@ interface Standing {
   readonly rank: number | null
   readonly players: number
   readonly percentile: number | null
+  readonly place?: number | null
+  readonly epoch?: string
+  readonly version?: number
 }
 
 /** Signs in as this player. The test answers instead of the server, and counts increments. */
@@ -225,6 +233,9 @@ export const SCENES: ReadonlyArray<Scene> = [
     ...full,
     act: async (page) => {
       await live(page).waitFor()
+      // The routes of the test would answer without a network, too.
+      await page.route("**/scores", (route) => route.abort())
+      await page.routeWebSocket("**/scores/websocket?stamped", (socket) => socket.close())
       await page.context().setOffline(true)
     },
     shows: (page) => page.locator("[data-state=offline]"),

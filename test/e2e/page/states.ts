@@ -45,6 +45,19 @@ const cutNumbers = () =>
     })
     .map(({ textContent }) => textContent)
 
+/** What the translators of browsers do: they replace each text node by elements of their own. Runs in the page. */
+const translate = () => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  const texts: Array<Text> = []
+  while (walker.nextNode()) if (walker.currentNode instanceof Text) texts.push(walker.currentNode)
+  for (const text of texts) {
+    const template = document.createElement("template")
+    template.innerHTML = "<font><font></font></font>"
+    template.content.querySelector("font font")?.append(text.data)
+    text.replaceWith(template.content)
+  }
+}
+
 const keepPicture = async (page: Page, name: string, theme: string) => {
   if (SCREENSHOTS === undefined) return
   const folder = join(ROOT, SCREENSHOTS)
@@ -56,6 +69,8 @@ const keepPicture = async (page: Page, name: string, theme: string) => {
 declare global {
   interface Window {
     axe: typeof axe
+    /** The states of the connection that a test has seen. */
+    states: Array<string>
   }
 }
 
@@ -135,6 +150,93 @@ export const states: Suite = (it) => {
         before: (opened) => opened.routeWebSocket("**/scores/websocket?stamped", (socket) => socket.close()),
       })
       yield* Effect.promise(() => connection(page, "polling"))
+    }),
+  )
+
+  it.effect("marks the row that the server names, not another player's with the same address", () =>
+    Effect.gen(function* () {
+      const email = "same@example.com"
+      const board = serveBoard([7, 5, 3].map((score) => ({ email, score })))
+      board.stamp(7)
+      const page = yield* openPage(yield* Product, { before: board.arrange })
+      yield* Effect.promise(async () => {
+        const standing = { score: 5, rank: 2, players: 3, percentile: 67 }
+        await actAs(page, "My.Name", { ...standing, place: 2, epoch: "e", version: 7 })
+        await seen(page.locator("[data-rank='2'][data-own='true']"))
+        await seen(page.getByText("2nd of 3"))
+        board.stamp(8)
+        board.show([9, 6, 5].map((score) => ({ email, score })))
+        await seen(page.locator("[data-rank='1']", { hasText: "Score 9" }))
+        assert.strictEqual(await page.locator("[data-own='true']").count(), 0)
+      })
+    }),
+  )
+
+  it.effect("says what is true on a translated page, whose text nodes the translator has replaced", () =>
+    Effect.gen(function* () {
+      const board = serveBoard(boardOf(3))
+      const page = yield* openPage(yield* Product, { before: board.arrange })
+      yield* Effect.promise(async () => {
+        await connection(page, "live")
+        await actAs(page, "grace@example.com")
+        await seen(page.getByText("2nd of 1.2 million"))
+        const text = (selector: string) => page.locator(selector).innerText()
+        const ages = async () => {
+          await page.evaluate(translate)
+          const before = await text(".age")
+          await page.waitForFunction((age) => document.querySelector(".age")?.textContent !== age, before)
+        }
+        const limited = { status: 429, headers: { "retry-after": "30" } }
+        await page.route("**/scores/increment", (route) => route.fulfill(limited), { times: 1 })
+        await page.evaluate(translate)
+        await page.getByRole("button", { name: "Score a point" }).click()
+        await seen(page.getByText("Too fast. That press was not counted."))
+        assert.match(await text(".button.press"), /^Wait \d+ secs?$/)
+        assert.strictEqual(await text(".progress"), "Too fast. That press was not counted.")
+
+        await page.evaluate(translate)
+        board.show([{ email: "new@example.com", score: 99_999 }, ...boardOf(2)])
+        await seen(page.getByText("new@example.com"))
+        assert.strictEqual(await text("[data-rank='1'] .count > span:first-child"), "99,999")
+
+        await page.evaluate(translate)
+        await page.route("**/scores", (route) => route.abort())
+        await page.routeWebSocket("**/scores/websocket?stamped", (socket) => socket.close())
+        await page.context().setOffline(true)
+        await connection(page, "offline")
+        assert.strictEqual(await text(".connection strong"), "Offline")
+        await ages()
+        await ages()
+
+        await page.evaluate(translate)
+        await page.getByRole("button", { name: "Sign out" }).click()
+        await seen(page.getByRole("heading", { name: "Sign in to play" }))
+      })
+    }),
+  )
+
+  it.effect("stays live on a device that reports no network although it has one", () =>
+    Effect.gen(function* () {
+      const page = yield* openPage(yield* Product)
+      yield* Effect.promise(async () => {
+        await connection(page, "live")
+        await page.evaluate(() => {
+          Object.defineProperty(navigator, "onLine", { get: () => false })
+          window.states = []
+          const element = document.querySelector(".connection")
+          new MutationObserver(() => window.states.push(element?.getAttribute("data-state") ?? "")).observe(
+            element ?? document,
+            { attributeFilter: ["data-state"] },
+          )
+          window.dispatchEvent(new Event("offline"))
+        })
+        await page.waitForFunction(() => window.states.at(-1) === "live")
+        const shown = await page.evaluate(() => window.states)
+        assert.strictEqual(shown[0], "reconnecting")
+        assert.notInclude(shown, "offline")
+        await page.reload()
+        await connection(page, "live")
+      })
     }),
   )
 

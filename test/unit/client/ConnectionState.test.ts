@@ -74,10 +74,18 @@ describe("A connection", () => {
       assert.deepStrictEqual(needsOf(alone), { ...nothing, socket: true })
     })
 
-    it("with nothing while hidden or offline", () => {
+    it("with nothing while hidden", () => {
       assert.deepStrictEqual(needsOf(after("hidden")), nothing)
-      assert.deepStrictEqual(needsOf(after("offline")), nothing)
-      assert.deepStrictEqual([said(after("hidden")), said(after("offline"))], ["connecting", "offline"])
+      assert.deepStrictEqual(needsOf(after("offlineHidden")), nothing)
+      assert.deepStrictEqual(
+        [said(after("hidden")), said(after("offlineHidden"))],
+        Array(2).fill("connecting"),
+      )
+    })
+
+    it("in the same way on a device that reports no network", () => {
+      assert.deepStrictEqual(needsOf(after("offline")), { ...nothing, socket: true, poller: true })
+      assert.strictEqual(said(after("offline")), "connecting")
     })
   })
 
@@ -92,7 +100,19 @@ describe("A connection", () => {
       ["reconnecting", ["seen", "news", "hidden", "pauseDue"]],
       ["connecting", ["hidden", "offline", "seen"]],
       ["reconnecting", ["seen", "offline", "hidden"]],
-      ["offline", ["seen", "hidden", "pauseDue", "offlineHidden"]],
+      ["reconnecting", ["seen", "hidden", "pauseDue", "offlineHidden"]],
+      ["reconnecting", ["seen", "news", "offline"]],
+      ["offline", ["offline", "pollMissed"]],
+      ["reconnecting", ["offline", "socketEnded"]],
+      ["offline", ["offline", "socketEnded", "pollMissed"]],
+      ["offline", ["seen", "news", "offline", "pollMissed", "redialDue"]],
+      ["offline", ["seen", "news", "offline", "pollMissed", "redialDue", "socketEnded"]],
+      ["live", ["offline", "socketEnded", "redialDue", "oldBoard"]],
+      ["live", ["seen", "offline", "pollMissed", "redialDue", "news"]],
+      ["polling", ["seen", "news", "offline", "redialDue", "socketEnded", "pollAnswered"]],
+      ["offline", ["seen", "offline", "socketEnded", "pollAnswered", "pollMissed"]],
+      ["live", ["offline", "news", "seen"]],
+      ["reconnecting", ["offline", "pollMissed", "socketEnded", "seen"]],
     ])("%s after %j", (state, steps) => {
       assert.strictEqual(said(after(...steps)), state)
     })
@@ -146,6 +166,29 @@ describe("A connection", () => {
     })
   })
 
+  describe("on a device that reports no network", () => {
+    it("drops its socket, and checks the report at once with another socket and a poll", () => {
+      const state = after("seen", "news", 700, "offline")
+      assert.deepStrictEqual(needsOf(state), { ...nothing, poller: true, redialAt: 700 })
+      assert.deepStrictEqual(needsOf(after("seen", "news", 700, "offline", "redialDue")), {
+        ...nothing,
+        socket: true,
+        poller: true,
+      })
+    })
+
+    it("drops a socket once for each report, and none when the network returns", () => {
+      assert.deepStrictEqual(needsOf(after("offline", "news", "offline")), { ...nothing, socket: true })
+      assert.deepStrictEqual(needsOf(after("offline", "news", "seen")), { ...nothing, socket: true })
+    })
+
+    it("waits longer after each failed attempt, and dials at once when the network returns", () => {
+      const failed: ReadonlyArray<Step> = ["offline", "socketEnded", "redialDue", "socketEnded"]
+      assert.strictEqual(needsOf(after(...failed)).redialAt, 2_000)
+      assert.deepStrictEqual(needsOf(after(...failed, "seen")), { ...nothing, socket: true, poller: true })
+    })
+  })
+
   describe("in a hidden tab", () => {
     it("pauses 10 s after the last sign that the tab is hidden, whatever the socket does", () => {
       const steps = ["seen", "news", "hidden", 4_000, "socketEnded", "redialDue", "news"] as const
@@ -155,7 +198,7 @@ describe("A connection", () => {
     })
 
     it("stays paused when the network leaves and returns", () => {
-      const state = after("seen", "hidden", "offlineHidden", "hidden")
+      const state = after("seen", "hidden", "pauseDue", "offlineHidden", "hidden")
       assert.deepStrictEqual(needsOf(state), nothing)
       assert.deepStrictEqual(needsOf(transition(state, EVENTS.seen, { now: 0, chance: 0 })), {
         ...nothing,
@@ -178,6 +221,7 @@ describe("A connection", () => {
           if (state.kind === "running") assert.strictEqual(socket, redialAt === false)
           else assert.deepStrictEqual({ socket, poller, redialAt, pauseAt }, nothing)
           assert.isFalse(poller && said(state) === "live")
+          if (said(state) === "offline") assert.isTrue(poller || socket || redialAt !== false)
         }
       }),
   )

@@ -11,11 +11,14 @@ const isSignIn = (request: FakeRequest) => request.url.endsWith("/users/auth/log
 const keys = (environment: FakeEnvironment) =>
   environment.requests.filter(isIncrement).map(({ headers }) => headers?.["Idempotency-Key"])
 
-/** A signed-in player whose presses are answered by `answer`. The server has no other route. */
-const signedIn = async (answer: FakeEnvironment["answer"]) => {
+/** A signed-in player whose presses are answered by `answer`. The server has no other route, except that it may refresh. */
+const signedIn = async (answer: FakeEnvironment["answer"], refreshes = false) => {
   const environment = new FakeEnvironment()
   environment.answer = (request) => {
     if (isSignIn(request)) return { status: 200, body: tokens }
+    if (refreshes && request.url.endsWith("/users/auth/refresh")) {
+      return { status: 200, body: { ...tokens, accessToken: "access 2" } }
+    }
     return isIncrement(request) ? answer(request) : { status: 404 }
   }
   const player = new Player({ url, environment })
@@ -106,6 +109,43 @@ describe("Player.press", () => {
     assert.isFalse(player.press())
     await environment.advance(3_000)
     assert.isTrue(player.press())
+  })
+
+  it.each([
+    ["no answer", [undefined, { status: 429 }], "limited"],
+    ["a 503", [{ status: 503, headers: { "retry-after": "1" } }, { status: 429 }], "limited"],
+    ["no answer before the refresh", [undefined, { status: 401 }, { status: 429 }], "limited"],
+    ["no answer", [undefined, { status: 403 }], "refused"],
+    ["no answer at all", [], "unanswered"],
+    ["a long 503", [{ status: 503, headers: { "retry-after": "60" } }], "unavailable"],
+  ] as const)("says that the press may have counted after %s: %j", async (_, given, kind) => {
+    const answers: Array<FakeAnswer | undefined> = [...given]
+    const { environment, player } = await signedIn(() => answers.shift(), true)
+    player.press()
+    await environment.advance(60_000)
+    assert.deepInclude(player.view, { pending: 0, mayHaveCounted: true })
+    assert.strictEqual(player.view.problem?.kind, kind)
+    assert.strictEqual(new Set(keys(environment)).size, 1)
+  })
+
+  it.each([429, 403])("says that the press has not counted if the first answer is a %j", async (status) => {
+    const { environment, player } = await signedIn(() => ({ status }))
+    player.press()
+    await environment.settle()
+    assert.deepInclude(player.view, { pending: 0, mayHaveCounted: false })
+    assert.isDefined(player.view.problem)
+  })
+
+  it("forgets with the next press that an earlier one may have counted", async () => {
+    const answers = [undefined, { status: 429, headers: { "retry-after": "0" } }, counted]
+    const { environment, player } = await signedIn(() => answers.shift())
+    player.press()
+    await environment.advance(10_000)
+    assert.isTrue(player.view.mayHaveCounted)
+    player.press()
+    assert.isFalse(player.view.mayHaveCounted)
+    await environment.settle()
+    assert.deepInclude(player.view, { problem: undefined, mayHaveCounted: false })
   })
 
   it("reports a long 503 instead of waiting", async () => {

@@ -50,18 +50,43 @@ describe("ScoreboardClient", () => {
       assert.strictEqual(environment.sockets.length, 1)
     })
 
-    it("says offline at once, tries nothing, and dials at once when the network is back", async () => {
+    it("says offline once an attempt fails, still tries, and dials at once when the network is back", async () => {
       const environment = new FakeEnvironment()
       const { client } = startClient(environment)
       environment.socket.send(ada(1))
       await environment.page({ online: false })
       assert.strictEqual(client.view.state, "offline")
-      assert.isTrue(environment.socket.isClosed)
-      await environment.advance(120_000)
-      assert.strictEqual(environment.sockets.length, 1)
-      await environment.page({ online: true })
+      assert.isTrue(environment.sockets[0]?.isClosed)
+      await environment.advance(0)
       assert.strictEqual(environment.sockets.length, 2)
+      environment.socket.emit("close")
+      await environment.advance(120_000)
+      assert.strictEqual(client.view.state, "offline")
+      const tried = environment.sockets.length
+      assert.isAtLeast(tried, 3)
+      environment.socket.emit("close")
+      const asked = environment.requests.length
+      await environment.page({ online: true })
+      assert.strictEqual(environment.sockets.length, tried + 1)
+      assert.strictEqual(environment.requests.length, asked + 1)
       assert.strictEqual(client.view.state, "reconnecting")
+    })
+
+    it("never says offline while the API answers, although the device reports no network", async () => {
+      const environment = new FakeEnvironment()
+      environment.online = false
+      environment.answer = () => boardAnswer(1)
+      const { client, states } = startClient(environment)
+      environment.socket.send(ada(1))
+      await environment.page({ online: true })
+      await environment.page({ online: false })
+      await environment.advance(0)
+      environment.socket.send(ada(2))
+      await environment.advance(30_000)
+      environment.socket.emit("close")
+      await environment.advance(60_000)
+      assert.strictEqual(client.view.state, "polling")
+      assert.notInclude(states(), "offline")
     })
 
     it("keeps one socket when the network returns and a poll is answered again during the dial", async () => {

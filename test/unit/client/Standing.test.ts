@@ -47,6 +47,34 @@ describe("Player: the own score", () => {
     assert.strictEqual(reads()[0]?.headers?.["Authorization"], "Bearer access")
   })
 
+  it("comes with the place on the board, which an answer of an older server does not change", async () => {
+    const { environment, player, server } = await signedIn()
+    const answer = (more: object) => () => ({ status: 200, body: { ...rank, score: 7, ...more } })
+    server.standing = answer({ place: 3, epoch: "e", version: 9 })
+    await environment.advance(0)
+    const place = { place: 3, stamp: { epoch: "e", version: 9 } }
+    assert.deepStrictEqual(player.view.place, place)
+    for (const older of [{}, { place: 3 }, { place: 0, epoch: "e", version: 9 }]) {
+      server.standing = answer(older)
+      player.boardChanged()
+      await environment.advance(2_000)
+      assert.deepStrictEqual(player.view.place, place)
+    }
+    server.standing = answer({ place: null, epoch: "e", version: 10 })
+    player.boardChanged()
+    await environment.advance(2_000)
+    assert.deepStrictEqual(player.view.place, { place: undefined, stamp: { epoch: "e", version: 10 } })
+  })
+
+  it("is read at once after a change of the board by a player on it", async () => {
+    const { environment, player, server, reads } = await signedIn()
+    server.standing = () => ({ status: 200, body: { score: 7, place: 3, epoch: "e", version: 9 } })
+    await environment.advance(1_500)
+    player.boardChanged()
+    await environment.advance(0)
+    assert.strictEqual(reads().length, 2)
+  })
+
   it("comes from the history if the server sends no ranks", async () => {
     const { environment, player } = await signedIn({ hasRanks: false })
     await environment.advance(0)
@@ -114,6 +142,19 @@ describe("Player: the own score", () => {
     player.press()
     await environment.advance(60_000)
     assert.deepInclude(player.view, { counted: 0, pending: 0, score: server.score })
+  })
+
+  it("is corrected by the server when the repeat of a lost press is limited", async () => {
+    const { environment, player, server } = await signedIn()
+    await environment.advance(0)
+    const answers = [undefined, { status: 429, headers: { "retry-after": "1" } }]
+    server.increment = () => {
+      if (answers.length < 2) server.score--
+      return answers.shift()
+    }
+    player.press()
+    await environment.advance(10_000)
+    assert.deepInclude(player.view, { counted: 0, pending: 0, score: 8, mayHaveCounted: true })
   })
 
   it("is read again after longer and longer waits while no answer comes", async () => {

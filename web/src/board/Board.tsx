@@ -2,7 +2,6 @@ import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
 import type { BOARD_SIZE, Scores } from "../../../src/domain/Score.ts"
 import { useLayoutEffect, useRef } from "preact/hooks"
 import { BoardRow, OpenPlace } from "./BoardRow.tsx"
-import { ownPlace, type Viewer } from "./ownPlace.ts"
 import { useGlide } from "./useGlide.ts"
 
 /** `BOARD_SIZE` of the domain. The page loads no code of the domain, but the type makes sure that both are equal. */
@@ -29,21 +28,20 @@ const Notice = ({ title, text }: { readonly title: string; readonly text: string
 
 interface BoardProps {
   readonly view: BoardView
-  /** The player who looks at the board, while signed in. */
-  readonly viewer?: Viewer | undefined
+  /** The row of the player who looks at the board, counted from 0: see `OwnPlace.at`. */
+  readonly own?: number | undefined
 }
 
 /**
  * Always ten places. A short board also shows the open ones, so that nothing moves when they fill. The places never
  * move; only the players in them change, so an update causes no layout shift. The glide is an animation on top.
  */
-export const Board = ({ view, viewer }: BoardProps) => {
+export const Board = ({ view, own }: BoardProps) => {
   const { scores, state } = view
   const isCutOff = state === "reconnecting" || state === "offline"
   const list = useRef<HTMLOListElement>(null)
   const keys = keysOf(scores ?? [])
   useGlide(list, keys.join("\n"))
-  const own = ownPlace(scores ?? [], viewer)
   const best = scores?.[0]?.score ?? 0
   const taken = scores?.length ?? 0
 

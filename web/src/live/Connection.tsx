@@ -2,6 +2,7 @@ import type { LiveState } from "../../../src/client/ConnectionState.ts"
 import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
 import { formatAge } from "../format.ts"
 import { useNow } from "../useNow.ts"
+import { Words } from "../Words.tsx"
 
 export const STATE_NAMES: Readonly<Record<LiveState, string>> = {
   connecting: "Connecting",
@@ -18,11 +19,14 @@ export const Connection = ({ view }: { readonly view: BoardView }) => {
     <div class="connection" data-state={view.state} role="group" aria-label="Connection">
       {/* A new element for each confirmation: it pulses once, so that an idle page draws nothing. */}
       <span class="dot" key={view.confirmedAt} aria-hidden="true" />
-      <strong>{STATE_NAMES[view.state]}</strong>
+      <strong>
+        <Words>{STATE_NAMES[view.state]}</Words>
+      </strong>
       {/* A new element for each state: a word of another length beside it must not count as a layout shift. */}
+      {/* The age is not translated, because it changes every second and is already in the reader's language. */}
       {view.confirmedAt !== undefined && (
-        <span class="age" key={view.state}>
-          as of {formatAge(Math.max(now, view.confirmedAt) - view.confirmedAt)}
+        <span class="age" key={view.state} translate={false}>
+          <Words>{`as of ${formatAge(Math.max(now, view.confirmedAt) - view.confirmedAt)}`}</Words>
         </span>
       )}
     </div>

@@ -1,8 +1,15 @@
 import type { Scores } from "../../../src/domain/Score.ts"
-import { ownPlace, type Viewer } from "../board/ownPlace.ts"
 import { formatCount } from "../format.ts"
 
 const placeOf = (scores: Scores, email: string): number => scores.findIndex((score) => score.email === email)
+
+/** The viewer's own row; `at` and `scoreBefore` are undefined while it is unknown. */
+export interface OwnRow {
+  /** Counted from 0; -1 if the viewer is not on the board. */
+  readonly at: number | undefined
+  /** When it was last known; null if the viewer was not on the board. */
+  readonly scoreBefore: number | null | undefined
+}
 
 /**
  * Describes the change from one board to the next in one or two short sentences: a new leader, the viewer's own score
@@ -11,7 +18,7 @@ const placeOf = (scores: Scores, email: string): number => scores.findIndex((sco
 export const describeChange = (
   before: Scores,
   after: Scores,
-  viewer: Viewer | undefined,
+  { at, scoreBefore }: OwnRow,
 ): string | undefined => {
   const sentences: string[] = []
   const leader = after[0]
@@ -19,13 +26,11 @@ export const describeChange = (
     sentences.push(`${leader.email} leads with a score of ${formatCount(leader.score)}.`)
   }
 
-  const at = ownPlace(after, viewer)
-  const own = after[at]
-  const ownBefore = before[ownPlace(before, viewer)]
-  if (own && own !== leader && own.score !== ownBefore?.score) {
+  const own = at === undefined ? undefined : after[at]
+  if (at !== undefined && own && own !== leader && scoreBefore !== undefined && own.score !== scoreBefore) {
     sentences.push(`Your score is ${formatCount(own.score)}, rank ${at + 1}.`)
   }
-  if (!own && ownBefore) sentences.push("You dropped out of the top 10.")
+  if (at === -1 && typeof scoreBefore === "number") sentences.push("You dropped out of the top 10.")
   if (sentences.length > 0) return sentences.join(" ")
 
   const climbers = after.map(({ email }, place) => {

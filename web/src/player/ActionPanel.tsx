@@ -1,24 +1,27 @@
 import { useEffect, useRef } from "preact/hooks"
 import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
 import type { Player, PlayerView } from "../../../src/client/Player.ts"
-import { ownPlace } from "../board/ownPlace.ts"
 import { RollingCount } from "../board/RollingCount.tsx"
 import { formatCount, formatWait } from "../format.ts"
 import { useCountdown } from "../useNow.ts"
+import { Words } from "../Words.tsx"
 import { describePlace } from "./describePlace.ts"
 
 /** Why the last failed press failed, and what that means for the score. */
-const explain = ({ problem }: PlayerView): string => {
+const explain = ({ problem, mayHaveCounted }: PlayerView): string => {
   switch (problem?.kind) {
     case undefined:
       return ""
     case "limited":
-      return "Too fast. That press was not counted."
+      return mayHaveCounted
+        ? "Too fast. Your last press may have counted."
+        : "Too fast. That press was not counted."
     case "unavailable":
-      return "Scoring is unavailable right now. Try again soon."
+      return "Scoring is unavailable right now. Your last press may have counted."
     case "unanswered":
       return "No answer. Your last press may not have counted."
     case "refused":
+      if (mayHaveCounted) return "The server rejected a retry. Your last press may have counted."
       return problem.status === 403 ? "This account cannot score points." : "The server rejected that press."
   }
 }
@@ -32,19 +35,25 @@ const progress = ({ pending, retrying, counted }: PlayerView): string => {
 
 interface ActionPanelProps {
   readonly board: BoardView
+  /** The player's row on the board: see `OwnPlace.at`. */
+  readonly row: number | undefined
   readonly player: Player
   readonly view: PlayerView
-  readonly email: string
 }
 
 /** The player's own score and rank, and the button that scores a point. */
-export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) => {
+export const ActionPanel = ({ board, row, player, view }: ActionPanelProps) => {
   const button = useRef<HTMLButtonElement>(null)
-  const place = ownPlace(board.scores ?? [], { email, score: view.score })
+  // The server's place is of the same moment as the rank, so it does not depend on the board beside it.
+  const place = view.place ? view.place.place : (row ?? -1) + 1 || undefined
   // Pending presses are included at once, and disappear again if they fail.
-  const settled = view.score ?? board.scores?.[place]?.score
+  const settled = view.score ?? board.scores?.[row ?? -1]?.score
   const score = settled === undefined ? undefined : settled + view.pending
   useEffect(() => player.boardChanged(), [board.scores])
+  const isRowLost = view.place?.place !== undefined && row === undefined
+  useEffect(() => {
+    if (isRowLost) player.boardChanged()
+  }, [isRowLost, board.stamp?.version])
   const wait = useCountdown(view.blockedUntil)
   useEffect(() => button.current?.focus({ preventScroll: true }), [])
 
@@ -57,7 +66,7 @@ export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) =>
         </p>
       </div>
       <p class="place">
-        {score === undefined ? "" : describePlace(place + 1 || undefined, view.rank, score)}
+        <Words>{score === undefined ? "" : describePlace(place, view.rank, score)}</Words>
       </p>
       <button
         ref={button}
@@ -69,11 +78,13 @@ export const ActionPanel = ({ board, player, view, email }: ActionPanelProps) =>
         onKeyDown={(event) => event.repeat && event.preventDefault()}
         onClick={() => player.press()}
       >
-        {wait > 0 ? `Wait ${formatWait(wait)}` : "Score a point"}
+        <Words>{wait > 0 ? `Wait ${formatWait(wait)}` : "Score a point"}</Words>
       </button>
       <p class="progress" data-problem={view.problem !== undefined}>
-        <span role="status">{explain(view)}</span>
-        {view.problem === undefined && <span>{progress(view)}</span>}
+        <span role="status">
+          <Words>{explain(view)}</Words>
+        </span>
+        {view.problem === undefined && <Words>{progress(view)}</Words>}
       </p>
     </section>
   )

@@ -1,6 +1,6 @@
 export type FieldName = "email" | "password"
 
-/** Not `type="email"`, because browsers change what is typed there, and the address has to be sent as typed. */
+/** Not `type="email"`, because browsers change what is typed there. The form only removes spaces around the address. */
 const EMAIL = {
   type: "text",
   inputMode: "email",

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks"
 import type { Player } from "../../../src/client/Player.ts"
 import { formatWait } from "../format.ts"
 import { Field, type FieldName } from "./Field.tsx"
+import { Words } from "../Words.tsx"
 import { useSignIn } from "./useSignIn.ts"
 
 const MISSING = { email: "Enter your e-mail address.", password: "Enter your password." }
@@ -31,11 +32,14 @@ export const SignInForm = ({ player, expired, lastEmail }: SignInFormProps) => {
     else if (lastEmail !== "") title.current?.focus({ preventScroll: true })
   }, [])
 
+  // Phone keyboards add a space after a word that they complete. In a password, a space may be meant.
+  const isMissing = (name: FieldName) => (name === "email" ? values.email.trim() : values.password) === ""
+
   const submit = async () => {
     setTouched({ email: true, password: true })
-    const missing = (["email", "password"] as const).find((name) => values[name] === "")
+    const missing = (["email", "password"] as const).find(isMissing)
     if (missing) return focus(missing)
-    const outcome = await signIn(values.email, values.password)
+    const outcome = await signIn(values.email.trim(), values.password)
     if (outcome?.kind === "wrong") focus("password")
   }
 
@@ -44,7 +48,7 @@ export const SignInForm = ({ player, expired, lastEmail }: SignInFormProps) => {
       name={name}
       label={label}
       value={values[name]}
-      error={touched[name] && values[name] === "" ? MISSING[name] : undefined}
+      error={touched[name] && isMissing(name) ? MISSING[name] : undefined}
       onInput={(value) => setValues((before) => ({ ...before, [name]: value }))}
       onBlur={() => setTouched((before) => ({ ...before, [name]: before[name] || values[name] !== "" }))}
     />
@@ -65,12 +69,12 @@ export const SignInForm = ({ player, expired, lastEmail }: SignInFormProps) => {
         Sign in to play
       </h2>
       <p class="message" role="alert">
-        {message}
+        <Words>{message}</Words>
       </p>
       {field("email", "E-mail")}
       {field("password", "Password")}
       <button type="submit" class="button primary" aria-disabled={isBusy || wait > 0}>
-        {wait > 0 ? `Wait ${formatWait(wait)}` : isBusy ? "Signing in…" : "Sign in"}
+        <Words>{wait > 0 ? `Wait ${formatWait(wait)}` : isBusy ? "Signing in…" : "Sign in"}</Words>
       </button>
     </form>
   )

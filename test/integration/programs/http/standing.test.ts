@@ -13,8 +13,14 @@ layer(Engine.layer, OPTIONS)("GET /scores/me", (it) => {
         const me = yield* ask("/scores/me", { headers: bearer(tokens[2] ?? "") })
         assert.strictEqual(me.status, 200)
         assert.strictEqual(me.headers["cache-control"], "no-store")
+        const { headers } = yield* ask("/scores")
+        const [, epoch] = /^"(.+)-\d+"$/.exec(headers.etag ?? "") ?? []
         assert.deepStrictEqual(JSON.parse(me.body), {
           rank: 1,
+          place: 2,
+          epoch,
+          // Five increments, one after another.
+          version: 5,
           score: 2,
           players: 3,
           percentile: 100 / 3,

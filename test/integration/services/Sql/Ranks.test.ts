@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { NEIGHBOURS, percentileOf, type RankedScore } from "../../../../src/domain/Ranks.ts"
-import { UserId } from "../../../../src/domain/Score.ts"
+import { BOARD_SIZE, UserId } from "../../../../src/domain/Score.ts"
 import { commitIncrements } from "../../../../src/services/Sql/SqlCommit.ts"
 import { boardFromScratch, Engine, numbers, player, request, sqlOn, wrongRanks } from "./ranksFixtures.ts"
 
@@ -60,12 +60,18 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("Ranks
             )
 
             const board = yield* boardFromScratch(sql)
+            const top = yield* one.top(BOARD_SIZE)
             const players = board.filter(({ score }) => score > 0).length
             for (let n = 0; n < PLAYERS; n++) {
               const standing = yield* one.standing({ userId: player(n), tokenId: undefined })
               const at = board.findIndex(({ user_id }) => user_id === player(n))
               const rank = board[at]?.rank ?? null
               assert.strictEqual(standing.rank, rank)
+              const stamp = { epoch: top.epoch, version: top.version }
+              assert.deepInclude(standing, stamp)
+              // The address of a player is the number of the player.
+              const row = top.scores.findIndex(({ email }) => email === `${n}@example.com`)
+              assert.strictEqual(standing.place, row === -1 ? null : row + 1)
               assert.strictEqual(standing.players, players)
               assert.strictEqual(standing.percentile, rank === null ? null : percentileOf(rank, players))
               assert.deepStrictEqual(
@@ -107,9 +113,13 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("Ranks
       yield* process.increment([request(1), request(1), request(2)])
       yield* sql`update scores set hidden = true where user_id = ${player(1)}`
       yield* sql`insert into revoked_tokens (jti, expires) values ('gone', now() + interval '1 hour')`
+      const { epoch, version } = yield* process.top(BOARD_SIZE)
       const none = {
         revoked: false,
         rank: null,
+        place: null,
+        epoch,
+        version,
         score: 0,
         players: 1,
         percentile: null,
@@ -125,6 +135,26 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("Ranks
       assert.isTrue((yield* process.standing({ userId: player(2), tokenId: "gone" })).revoked)
       assert.strictEqual((yield* process.standing({ userId: player(2), tokenId: "other" })).rank, 1)
     }).pipe(Effect.provide(Reactivity.layer)),
+  )
+
+  it.effect(
+    "give the row of the top ten that is the player's, not that of another with the same address",
+    () =>
+      Effect.gen(function* () {
+        const url = yield* (yield* Engine).freshDatabase
+        const sql = yield* PgClient.make({ url, maxConnections: 1 })
+        const process = yield* sqlOn(url)
+        yield* sql`insert into users select 'player ' || to_char(n, 'FM00'), 'same@example.com' from generate_series(1, 14) n where n <> 4`
+        // All are tied. The fourth has no row in users, the second is hidden, and the twelfth is the last of ten scores.
+        yield* sql`insert into scores (user_id, score, reached, hidden) select 'player ' || to_char(n, 'FM00'), 5, n, n = 2 from generate_series(1, 14) n`
+        const places = yield* Effect.forEach([1, 2, 3, 4, 5, 11, 12, 13], (n) =>
+          Effect.map(process.standing({ userId: player(n), tokenId: undefined }), ({ place }) => place),
+        )
+        const top = yield* process.top(BOARD_SIZE)
+        // `top` has room for ten scores, one of which has no address.
+        assert.strictEqual(top.scores.length, 9)
+        assert.deepStrictEqual(places, [1, null, 2, null, 3, 9, null, null])
+      }).pipe(Effect.provide(Reactivity.layer)),
   )
 
   it.effect("stay right, without a deadlock, under 64 writers while everyone has 0 points or 1", () =>

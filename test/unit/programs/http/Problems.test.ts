@@ -44,6 +44,15 @@ describe("withProblems", () => {
     }),
   )
 
+  it.effect("lets no cache store a 404 or 405", () =>
+    Effect.gen(function* () {
+      const nothing = Effect.succeed(HttpServerResponse.empty({ status: 404 }))
+      for (const { headers } of [yield* answer(nothing), yield* answer(nothing, "/there", "POST")]) {
+        assert.strictEqual(headers.get("cache-control"), "no-store")
+      }
+    }),
+  )
+
   it.effect("makes a bare error a problem document and leaves one that says something", () =>
     Effect.gen(function* () {
       const bare = yield* answer(Effect.succeed(HttpServerResponse.text("nope", { status: 415 })))

@@ -19,6 +19,9 @@ import { Sql, SqlFailure } from "../../../../src/services/Sql/Sql.ts"
 
 const standing: Standing = {
   rank: 2,
+  place: 3,
+  epoch: "e1",
+  version: 7,
   score: 3,
   players: 4,
   percentile: 50,
