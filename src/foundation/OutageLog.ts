@@ -3,12 +3,17 @@ import * as Effect from "effect/Effect"
 /**
  * Logs an outage twice, however many calls fail in it: a warning with the error of the first call that fails, and a
  * line with the first call that succeeds again. Make one per outage that is told apart; failures pass through.
+ * `belongs` says which failures belong to an outage: all unless it is given.
  */
-export const outageLog = (messages: { readonly begins: string; readonly ends: string }) => {
+export const outageLog = (messages: {
+  readonly begins: string
+  readonly ends: string
+  readonly belongs?: (error: unknown) => boolean
+}) => {
   let isOutage = false
   const failed = (error: unknown) =>
     Effect.suspend(() => {
-      if (isOutage) return Effect.void
+      if (isOutage || messages.belongs?.(error) === false) return Effect.void
       isOutage = true
       return Effect.logWarning(messages.begins, error)
     })

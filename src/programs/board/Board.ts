@@ -9,7 +9,12 @@ import * as Schema from "effect/Schema"
 import { BOARD_SIZE, type Board as StampedBoard } from "../../domain/Score.ts"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { outageLog } from "../../foundation/OutageLog.ts"
-import { type BoardWriteOutcome, Redis, type RedisFailure } from "../../services/Redis/Redis.ts"
+import {
+  type BoardWriteOutcome,
+  isRedisOutage,
+  Redis,
+  type RedisFailure,
+} from "../../services/Redis/Redis.ts"
 import { Sql, type SqlFailure } from "../../services/Sql/Sql.ts"
 import { makeLastBoard } from "./LastBoard.ts"
 import type { ShownBoard } from "./ShownBoard.ts"
@@ -79,6 +84,7 @@ const make = Effect.gen(function* () {
   const readOutage = outageLog({
     begins: "The board cannot be read from Redis and is read from PostgreSQL",
     ends: "The board is read from Redis again",
+    belongs: isRedisOutage,
   })
   const writeOutage = outageLog({
     begins: "The board cannot be stored or renewed in Redis",

@@ -55,6 +55,8 @@ const makeNewest = Effect.gen(function* () {
   // One place: the newest board that waits for a broadcast replaces an older one.
   const waiting = yield* Queue.sliding<Offer>(1)
   let newest: BoardUpdate | undefined
+  /** The epoch of the last stamped board that this process read. Undefined until it has read one. */
+  let readEpoch: string | undefined
 
   const hold = (update: BoardUpdate) =>
     hub.hold((form) =>
@@ -70,6 +72,16 @@ const makeNewest = Effect.gen(function* () {
       newest = update
       return Effect.andThen(hold(update), Queue.offer(waiting, { update, heardAt }))
     })
+
+  /** The same for a board that was read: its epoch belongs to this installation. */
+  const offerRead = (update: BoardUpdate) =>
+    Effect.suspend(() => {
+      readEpoch = update.epoch ?? readEpoch
+      return offer(update)
+    })
+
+  /** Whether a published board may belong to another installation. A board without a stamp belongs to nobody. */
+  const mayBeForeign = ({ epoch }: BoardUpdate) => epoch !== undefined && epoch !== readEpoch
 
   const send = Effect.fnUntraced(function* ({ update, heardAt }: Offer) {
     yield* hub.broadcast
@@ -91,21 +103,22 @@ const makeNewest = Effect.gen(function* () {
     Effect.andThen(Effect.sleep(interval)),
   )
 
-  return { offer, broadcast }
+  return { offer, offerRead, mayBeForeign, broadcast }
 })
 
 const make = Effect.gen(function* () {
   const redis = yield* Redis
   const board = yield* Board
-  const { offer, broadcast } = yield* makeNewest
+  const { offer, offerRead, mayBeForeign, broadcast } = yield* makeNewest
 
   // Boards that are published while the subscription is down are lost, so the board is read after each subscription;
   // also at the start, when Redis may be unavailable: then the first viewers get the board from PostgreSQL.
   const rereads = yield* Queue.sliding<void>(1)
   const askForReread = Queue.offer(rereads, undefined)
   yield* askForReread
-  const reread = board.current.pipe(
-    Effect.flatMap(({ update }) => offer(update)),
+  // The first read may be shared with a caller who asked before the board was published; the second begins after it.
+  const reread = Effect.andThen(board.current, board.current).pipe(
+    Effect.flatMap(({ update }) => offerRead(update)),
     Effect.tapError((error) => Effect.logWarning("The board could not be read for the sockets", error)),
     Effect.retry(rereadSchedule),
   )
@@ -113,7 +126,9 @@ const make = Effect.gen(function* () {
   const hear = Effect.fnUntraced(function* (json: string) {
     const heardAt = yield* Clock.currentTimeMillis
     const decoded = yield* decodeBoard(json)
-    if (Option.isNone(decoded)) return yield* askForReread
+    // A channel reaches every database of a Redis, and so every installation on it. A published board of another epoch
+    // is either the first after a restore or a foreign one: the installation's own key decides.
+    if (Option.isNone(decoded) || mayBeForeign(decoded.value)) return yield* askForReread
     const { publishedAt } = decoded.value
     if (publishedAt !== undefined) yield* measureHop("redis-hub", publishedAt)
     return yield* offer(decoded.value, heardAt)

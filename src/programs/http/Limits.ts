@@ -12,7 +12,7 @@ import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { monotonicMicros } from "../../foundation/MonotonicTime.ts"
 import { outageLog } from "../../foundation/OutageLog.ts"
 import { CLIENT_ADDRESS } from "../../services/Listener/ListenerClient.ts"
-import { type Bucket, Redis, type Taken } from "../../services/Redis/Redis.ts"
+import { type Bucket, isRedisOutage, Redis, type Taken } from "../../services/Redis/Redis.ts"
 import { makeBuckets } from "../../services/Redis/RedisBucket.ts"
 
 /** Buckets of this process, used while Redis is unavailable and for limits that are counted only here: some 2 MB. */
@@ -98,6 +98,7 @@ const make = Effect.gen(function* () {
   const logged = outageLog({
     begins: "Limits are counted by this process alone",
     ends: "Limits are counted by all processes together again",
+    belongs: isRedisOutage,
   })
   /** Counts over all processes. While Redis is unavailable this process counts alone and allows the whole limit itself. */
   const together = (bucket: Bucket) => Effect.catch(logged(redis.take(bucket)), () => locally(bucket))

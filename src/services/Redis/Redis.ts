@@ -8,7 +8,13 @@ import type * as Stream from "effect/Stream"
 export class RedisFailure extends Schema.TaggedError<RedisFailure>()("RedisFailure", {
   operation: Schema.Literals(["readBoard", "writeBoard", "renewBoard", "take", "ping"]),
   cause: Schema.Defect(),
+  /** The caller was not made to wait for a slow Redis. The command may still take effect. Absent: false. */
+  isLate: Schema.optionalKey(Schema.Boolean),
 }) {}
+
+/** Whether a failure belongs in the log as part of an outage. A slow Redis may be late and in time many times a second. */
+export const isRedisOutage = (error: unknown): boolean =>
+  !(error instanceof RedisFailure && error.isLate === true)
 
 /** A board to be written to Redis: its JSON text and the two fields by which Redis orders boards. */
 export interface BoardWrite {
@@ -54,7 +60,8 @@ export type BoardNotification =
 
 /**
  * The board's key and channel, and the token buckets that all processes share. While Redis is known to be unavailable
- * (three failures in a row) every command but `ping` fails at once; otherwise a command takes at most 600 ms.
+ * (three failures in a row, or a time limit that passed) every command but `ping` fails at once. `readBoard` and `take`
+ * have a fallback: they fail after 20 ms beyond the time that Redis usually takes. Other commands take at most 600 ms.
  */
 export class Redis extends Context.Service<
   Redis,

@@ -2,11 +2,12 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { Redis as Client, type RedisOptions } from "ioredis"
+import { RedisFailure } from "./Redis.ts"
 import { parseRedisUrl } from "./RedisUrl.ts"
 
 /**
- * The time limit of a command. A reader falls back to PostgreSQL, so it should wait no longer than a slow network
- * needs. A command may take twice as long: with pipelining it may first wait for the batch before it.
+ * The time limit of a command: no longer than a slow network needs. A command may take twice as long, because with
+ * pipelining it may first wait for the batch before it. `RedisPatience` releases callers with a fallback much earlier.
  */
 const COMMAND_TIMEOUT_MILLIS = 300
 
@@ -81,6 +82,10 @@ export const describeRedisError = (error: unknown): string => {
   const text = error.message === "" && "code" in error ? String(error.code) : error.message
   return text.replace(/,? with args beginning with:.*/s, "")
 }
+
+/** The failure of a command, safe to log. */
+export const failureOf = (operation: RedisFailure["operation"], error: unknown): RedisFailure =>
+  new RedisFailure({ operation, cause: new Error(describeRedisError(error)) })
 
 /** Ends the socket, and destroys it if the other side does not answer. */
 const disconnect = (client: Client): Effect.Effect<void> =>

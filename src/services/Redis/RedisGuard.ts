@@ -2,16 +2,16 @@ import * as Effect from "effect/Effect"
 import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
 import { type Redis, RedisFailure } from "./Redis.ts"
 
-/** One slow command must not turn all callers away; three failures without a success between them are an outage. */
+/** One failure may be of one command alone; three without a success between them are an outage. */
 const FAILURES_OF_AN_OUTAGE = 3
 
 /**
- * How long commands fail at once before one is sent again, in milliseconds. Long beside the 300 ms that a command may
- * take, so that few callers wait; short beside the two seconds within which boards are current after an outage.
+ * How long commands fail at once before one is sent again, in milliseconds. Long beside the 20 ms for which a caller
+ * waits; short beside the two seconds within which boards are current after an outage.
  */
 const PAUSE_MILLIS = 1_000
 
-/** Keeps callers from waiting for the time limit of a Redis that does not answer. */
+/** Keeps commands from a Redis that is unavailable. */
 export interface RedisGuard {
   /**
    * The same Redis, but after three failures in a row its commands fail at once. One caller per second is let through
@@ -19,19 +19,24 @@ export interface RedisGuard {
    * asks it.
    */
   protect(redis: Redis["Service"]): Redis["Service"]
-  /** Ends an outage at once: call it when a connection is established. */
+  /** Begins an outage at once: call it when a time limit has passed. */
+  trip(): void
+  /** Ends an outage at once: call it when a connection is established or a late command was answered. */
   reset(): void
 }
 
 /** Makes a guard that counts for one connection, in this process alone. */
 export const makeRedisGuard = (): RedisGuard => {
   let failures = 0
-  let probeAt = 0
+  /** When the next command is sent during an outage; undefined = a pause begins with the next caller. */
+  let probeAt: number | undefined = 0
 
-  const failed = Effect.map(monotonicMillis, (now) => {
+  const count = Effect.map(monotonicMillis, (now) => {
     failures += 1
     probeAt = now + PAUSE_MILLIS
   })
+  // A late command is still under way: its outcome calls `trip` or `reset`.
+  const failed = (error: RedisFailure) => (error.isLate === true ? Effect.void : count)
   const succeeded = Effect.sync(() => {
     failures = 0
   })
@@ -39,23 +44,21 @@ export const makeRedisGuard = (): RedisGuard => {
   const afterFailures = <A>(operation: RedisFailure["operation"], command: Effect.Effect<A, RedisFailure>) =>
     Effect.flatMap(monotonicMillis, (now) => {
       if (failures >= FAILURES_OF_AN_OUTAGE) {
+        probeAt ??= now + PAUSE_MILLIS
         if (now < probeAt) {
-          const cause = new Error("Redis failed three times in a row; commands are not sent for a second")
+          const cause = new Error("Redis does not work; commands are not sent for a second")
           return Effect.fail(new RedisFailure({ operation, cause }))
         }
         // This caller is the probe. The next one is let through a second later, also if this one is interrupted.
         probeAt = now + PAUSE_MILLIS
       }
-      return Effect.tap(
-        Effect.tapError(command, () => failed),
-        succeeded,
-      )
+      return Effect.tap(Effect.tapError(command, failed), succeeded)
     })
 
   // While Redis works a command costs one comparison more: every board that is read and every increment passes here.
   const guard = <A>(operation: RedisFailure["operation"], command: Effect.Effect<A, RedisFailure>) =>
     Effect.suspend(() =>
-      failures === 0 ? Effect.tapError(command, () => failed) : afterFailures(operation, command),
+      failures === 0 ? Effect.tapError(command, failed) : afterFailures(operation, command),
     )
 
   return {
@@ -66,6 +69,10 @@ export const makeRedisGuard = (): RedisGuard => {
       renewBoard: guard("renewBoard", redis.renewBoard),
       take: (bucket) => guard("take", redis.take(bucket)),
     }),
+    trip: () => {
+      failures = FAILURES_OF_AN_OUTAGE
+      probeAt = undefined
+    },
     reset: () => {
       failures = 0
     },

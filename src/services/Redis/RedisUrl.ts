@@ -1,6 +1,7 @@
 import * as Config from "effect/Config"
 import * as Schema from "effect/Schema"
 import type { RedisOptions } from "ioredis"
+import { isIP } from "node:net"
 
 type Endpoint = Pick<RedisOptions, "host" | "port" | "db" | "username" | "password" | "tls">
 
@@ -9,14 +10,18 @@ export const parseRedisUrl = (text: string): Endpoint | undefined => {
   const url = URL.parse(text)
   if (url === null || url.hostname === "" || !/^(\/\d*)?$/.test(url.pathname)) return undefined
   if (url.protocol !== "redis:" && url.protocol !== "rediss:") return undefined
+  const host = url.hostname.replace(/^\[|\]$/g, "")
+  // A server or proxy with several certificates chooses by the name (SNI), which Node does not send by itself. RFC 6066
+  // allows no address there.
+  const tls = isIP(host) === 0 ? { servername: host } : {}
   try {
     return {
-      host: url.hostname.replace(/^\[|\]$/g, ""),
+      host,
       port: url.port === "" ? 6379 : Number(url.port),
       db: Number(url.pathname.slice(1)),
       ...(url.username === "" ? {} : { username: decodeURIComponent(url.username) }),
       ...(url.password === "" ? {} : { password: decodeURIComponent(url.password) }),
-      ...(url.protocol === "rediss:" ? { tls: {} } : {}),
+      ...(url.protocol === "rediss:" ? { tls } : {}),
     }
   } catch {
     // The user or password has a "%" that encodes nothing.

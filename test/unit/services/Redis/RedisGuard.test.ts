@@ -10,7 +10,7 @@ import { boardWrite } from "../../../contracts/Redis.ts"
 
 const BUCKET = { kind: "test", who: "ada", burst: 1_000, refillMicros: 1_000_000 }
 
-type Answer = "works" | "fails" | "does not answer"
+type Answer = "works" | "fails" | "is late" | "does not answer"
 
 /** A guarded Redis whose answers are the test's; `sent` are the commands that reached it. */
 const setup = () => {
@@ -20,8 +20,11 @@ const setup = () => {
     Effect.suspend(() => {
       world.sent.push(operation)
       if (world.answer === "works") return works
-      const failure = Effect.fail(new RedisFailure({ operation, cause: new Error("no answer in time") }))
-      return world.answer === "fails" ? failure : Effect.delay(failure, "300 millis")
+      const isLate = world.answer === "is late"
+      const failure = Effect.fail(
+        new RedisFailure({ operation, cause: new Error("no answer in time"), isLate }),
+      )
+      return world.answer === "fails" || isLate ? failure : Effect.delay(failure, "300 millis")
     })
   const guard = makeRedisGuard()
   const redis = guard.protect({
@@ -135,6 +138,26 @@ describe("RedisGuard", () => {
       world.answer = "works"
       guard.reset()
       assert.strictEqual(yield* redis.writeBoard(boardWrite(1)), "written")
+    }),
+  )
+
+  it.effect("counts no late command as a failure: its outcome is told later", () =>
+    Effect.gen(function* () {
+      const { world, guard, redis } = setup()
+      world.answer = "is late"
+      for (let n = 0; n < 10; n++) yield* Effect.flip(redis.readBoard)
+      assert.strictEqual(world.sent.length, 10)
+      guard.trip()
+      yield* Effect.flip(redis.readBoard)
+      yield* TestClock.adjust("999 millis")
+      yield* Effect.flip(redis.readBoard)
+      assert.strictEqual(world.sent.length, 10, "no command is sent for a second")
+      yield* TestClock.adjust("1 millis")
+      for (let n = 0; n < 10; n++) yield* Effect.flip(redis.readBoard)
+      assert.strictEqual(world.sent.length, 11, "the late probe is the only one of its second")
+      guard.reset()
+      world.answer = "works"
+      yield* redis.readBoard
     }),
   )
 })
