@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis"
 import { Agent, get } from "node:http"
-import { BOARD_CHANNEL, BOARD_KEY } from "../../src/domain/Messages.ts"
+import { BOARD_CHANNEL, BOARD_KEY } from "../../src/domain/BoardCache.ts"
 import { publishedBoard } from "./board.ts"
 import { pause } from "./process.ts"
 

@@ -1,7 +1,7 @@
 import { Redis } from "ioredis"
 import { createServer } from "node:http"
 import { WebSocket, WebSocketServer } from "ws"
-import { BOARD_CHANNEL, BOARD_KEY } from "../../src/domain/Messages.ts"
+import { BOARD_CHANNEL, BOARD_KEY } from "../../src/domain/BoardCache.ts"
 import { publicBoard } from "./board.ts"
 
 /** The usual way: one `ws.send` per client for every message of the channel, and the newest board on connect. */

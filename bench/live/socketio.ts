@@ -1,7 +1,7 @@
 import { Redis } from "ioredis"
 import { createServer } from "node:http"
 import { Server } from "socket.io"
-import { BOARD_CHANNEL, BOARD_KEY } from "../../src/domain/Messages.ts"
+import { BOARD_CHANNEL, BOARD_KEY } from "../../src/domain/BoardCache.ts"
 import { publicBoard } from "./board.ts"
 
 /** Socket.IO 4 with its defaults: one `emit` to all for every message of the channel, and one on connect. */

@@ -1,5 +1,5 @@
 import type { Scores } from "../domain/Score.ts"
-import { versionsAhead } from "../domain/BoardOrder.ts"
+import { versionsAhead } from "../domain/NewerBoard.ts"
 import type { StampedScores } from "./Stamp.ts"
 
 /** The board that a viewer sees. */

@@ -1,7 +1,7 @@
 import type { BoardStamp, Scores } from "../domain/Score.ts"
 import { isCount, type JsonRecord } from "./Json.ts"
 
-export { versionsAhead } from "../domain/BoardOrder.ts"
+export { versionsAhead } from "../domain/NewerBoard.ts"
 
 /** Which state of the scores a board shows; `versionsAhead` puts two of them in order. */
 export type Stamp = Pick<BoardStamp, "epoch" | "version">

@@ -2,15 +2,6 @@ import * as Schema from "effect/Schema"
 import { maskEmail } from "./EmailMask.ts"
 import { BoardStamp, Scores, type UserId } from "./Score.ts"
 
-/** Redis key that holds the newest board. From the brief. */
-export const BOARD_KEY = "leaderboard:top10"
-
-/** Redis channel on which a new board is published. From the brief. */
-export const BOARD_CHANNEL = "leaderboard:updated"
-
-/** The key's time to live, unless it is renewed. From the brief: "TTL 1 minute". */
-export const BOARD_TTL_SECONDS = 60
-
 /** The `type` of the only message this system acts on. */
 export const INCREMENT_TYPE = "score.increment"
 
@@ -32,7 +23,7 @@ export const QueueMessage = Schema.fromJsonString(Schema.Struct({ type: Schema.S
 
 /**
  * A board as Redis stores and publishes it: `scores` as in the brief, and the stamp beside it. A value without the
- * stamp was written by another tool; it is valid and is shown. `BoardOrder` says which of two boards is later.
+ * stamp was written by another tool; it is valid and is shown. `NewerBoard.ts` says which of two boards is later.
  */
 export const BoardUpdate = Schema.Struct({
   scores: Scores,

@@ -6,7 +6,8 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { BOARD_TTL_SECONDS, BoardUpdateJson } from "../../src/domain/Messages.ts"
+import { BOARD_TTL_SECONDS } from "../../src/domain/BoardCache.ts"
+import { BoardUpdateJson } from "../../src/domain/Messages.ts"
 import { type BoardNotification, type BoardWrite, Redis } from "../../src/services/Redis/Redis.ts"
 
 /** The board's key seen from outside of the service. */

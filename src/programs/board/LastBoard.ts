@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { isOlder } from "../../domain/BoardOrder.ts"
+import { isOlder } from "../../domain/NewerBoard.ts"
 import type { BoardEmail } from "../../domain/Messages.ts"
 import type { Board } from "../../domain/Score.ts"
 import { decodeBoard, show, type ShownBoard } from "./ShownBoard.ts"

@@ -10,7 +10,7 @@ import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 import { Sqs } from "../../services/Sqs/Sqs.ts"
 import { measureHop } from "../observe/Freshness.ts"
 import { linkTo } from "../observe/TraceContext.ts"
-import { type Batch, makePoller, type Poller } from "./Poller.ts"
+import { type Batch, makeQueuePoller, type QueuePoller } from "./QueuePoller.ts"
 import { deleteMessages, partitionByType } from "./ReceivedMessages.ts"
 import { Refresher } from "./Refresher.ts"
 
@@ -32,7 +32,7 @@ export const Worker = Layer.effectDiscard(
     const sqs = yield* Sqs
     const { refresh } = yield* Refresher
     // 1. Long-poll the queue for batches of 10 messages.
-    const poller = yield* makePoller({ receive: sqs.receive, showBoard: refresh })
+    const poller = yield* makeQueuePoller({ receive: sqs.receive, showBoard: refresh })
 
     const handle = Effect.fn("Worker.show")(function* (batches: ReadonlyArray<Batch>) {
       // 2. Filter the messages by their type.
@@ -75,7 +75,7 @@ const inTime = <E>(batches: ReadonlyArray<Batch>, handled: Effect.Effect<void, E
   )
 
 /** Receives nothing more, waits until what was received is handled, and interrupts the worker at the time limit. */
-const stop = Effect.fnUntraced(function* (poller: Poller, running: Fiber.Fiber<void>) {
+const stop = Effect.fnUntraced(function* (poller: QueuePoller, running: Fiber.Fiber<void>) {
   yield* poller.stop
   const ended = yield* Effect.timeoutOption(Fiber.await(running), STOP_LIMIT)
   if (Option.isSome(ended)) return

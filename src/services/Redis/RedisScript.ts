@@ -1,9 +1,9 @@
 import type { Redis as Client, Result } from "ioredis"
-import { BOARD_CHANNEL, BOARD_KEY, BOARD_TTL_SECONDS } from "../../domain/Messages.ts"
+import { BOARD_CHANNEL, BOARD_KEY, BOARD_TTL_SECONDS } from "../../domain/BoardCache.ts"
 import type { BoardWrite, BoardWriteOutcome } from "./Redis.ts"
 
 /**
- * The rule of `Redis.writeBoard`, in one step inside Redis. It has its own copy of `BoardOrder`, since Lua cannot import
+ * The rule of `Redis.writeBoard`, in one step inside Redis. It has its own copy of `NewerBoard.ts`, since Lua cannot import
  * that; the contract suite checks that both agree. It uses one key, so it also runs on a cluster. Numbers are doubles
  * in Lua, exact to 2^53 - 1; they are only compared, never printed. A value counts as stamped only if a reader would
  * accept its stamp too: a value that readers repair must not count as a newer board.

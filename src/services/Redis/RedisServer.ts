@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { BOARD_KEY, BOARD_TTL_SECONDS } from "../../domain/Messages.ts"
+import { BOARD_KEY, BOARD_TTL_SECONDS } from "../../domain/BoardCache.ts"
 import { Redis, type RedisFailure } from "./Redis.ts"
 import { failureOf, openConnection } from "./RedisConnection.ts"
 import { makeRedisGuard } from "./RedisGuard.ts"

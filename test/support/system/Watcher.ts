@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import { WebSocket } from "ws"
 import { parseStampedBoard } from "../../../src/client/BoardGuard.ts"
 import type { StampedScores } from "../../../src/client/Stamp.ts"
-import { versionsAhead } from "../../../src/domain/BoardOrder.ts"
+import { versionsAhead } from "../../../src/domain/NewerBoard.ts"
 import type { Scores } from "../../../src/domain/Score.ts"
 
 /** Between the end of a connection and the next one, in milliseconds. */

@@ -4,7 +4,7 @@
  */
 
 /** The part of a board that decides its place in the order. A board that another tool wrote has no stamp. */
-export interface BoardOrder {
+export interface VersionedBoard {
   readonly epoch?: string | undefined
   readonly version?: number | undefined
 }
@@ -14,8 +14,8 @@ export interface BoardOrder {
  * order.
  */
 export const versionsAhead = (
-  next: BoardOrder | undefined,
-  shown: BoardOrder | undefined,
+  next: VersionedBoard | undefined,
+  shown: VersionedBoard | undefined,
 ): number | undefined =>
   next?.epoch === undefined ||
   next.version === undefined ||
@@ -25,8 +25,9 @@ export const versionsAhead = (
     : next.version - shown.version
 
 /** Whether `next` may replace `shown` in front of a viewer: if it is later, or the two have no order. */
-export const supersedes = (next: BoardOrder, shown: BoardOrder): boolean =>
+export const supersedes = (next: VersionedBoard, shown: VersionedBoard): boolean =>
   (versionsAhead(next, shown) ?? 1) > 0
 
 /** Whether `next` is certainly older than `shown`. */
-export const isOlder = (next: BoardOrder, shown: BoardOrder): boolean => (versionsAhead(next, shown) ?? 0) < 0
+export const isOlder = (next: VersionedBoard, shown: VersionedBoard): boolean =>
+  (versionsAhead(next, shown) ?? 0) < 0

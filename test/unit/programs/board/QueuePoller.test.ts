@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import { type Batch, makePoller } from "../../../../src/programs/board/Poller.ts"
+import { type Batch, makeQueuePoller } from "../../../../src/programs/board/QueuePoller.ts"
 import { RedisFailure } from "../../../../src/services/Redis/Redis.ts"
 import type { ReceivedMessage } from "../../../../src/services/Sqs/Sqs.ts"
 import { increment, settle } from "./fixtures.ts"
@@ -15,7 +15,7 @@ const setup = Effect.fnUntraced(function* (size: number, wait: "none" | "1 secon
   const world = { size, receives: 0, receiving: 0, interrupted: 0, canShow: true, shows: 0 }
   const messages = (): ReadonlyArray<ReceivedMessage> =>
     Array.from({ length: world.size }, (_, n) => increment(`${world.receives}.${n}`))
-  const poller = yield* makePoller({
+  const poller = yield* makeQueuePoller({
     receive: Effect.suspend(() => {
       world.receives++
       world.receiving++
@@ -33,7 +33,7 @@ const setup = Effect.fnUntraced(function* (size: number, wait: "none" | "1 secon
   return { world, poller }
 })
 
-describe("Poller", () => {
+describe("QueuePoller", () => {
   it.effect("receives nothing more when 32 batches wait, and passes all of them on after a stop", () =>
     Effect.gen(function* () {
       const { world, poller } = yield* setup(10, "none")

@@ -44,7 +44,7 @@ export interface Batch {
   readonly at: number
 }
 
-export interface Poller {
+export interface QueuePoller {
   /** Polls while it runs, so run it once. Gives all waiting batches together; ends after `stop`. */
   readonly batches: Stream.Stream<Batch>
   /** Tells the poller whether the last board could be shown. */
@@ -54,10 +54,10 @@ export interface Poller {
 }
 
 /** Makes a poller. `receive` is one long poll; `showBoard` succeeds when a board can be shown. */
-export const makePoller = Effect.fnUntraced(function* (options: {
+export const makeQueuePoller = Effect.fnUntraced(function* (options: {
   readonly receive: Effect.Effect<ReadonlyArray<ReceivedMessage>, SqsFailure>
   readonly showBoard: Effect.Effect<void, RefreshFailure>
-}): Effect.fn.Return<Poller> {
+}): Effect.fn.Return<QueuePoller> {
   let mode: Mode = "watching"
   const busy = yield* Latch.make(false)
   const stopping = yield* Latch.make(false)

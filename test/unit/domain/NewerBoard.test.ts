@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { isOlder, supersedes, versionsAhead } from "../../../src/domain/BoardOrder.ts"
+import { isOlder, supersedes, versionsAhead } from "../../../src/domain/NewerBoard.ts"
 import type { BoardUpdate } from "../../../src/domain/Messages.ts"
 
 const MaybeStamp = Schema.UndefinedOr(

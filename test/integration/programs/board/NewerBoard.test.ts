@@ -7,12 +7,8 @@ import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Redis as RedisClient } from "ioredis"
-import {
-  BOARD_CHANNEL,
-  BOARD_KEY,
-  BOARD_TTL_SECONDS,
-  BoardUpdateJson,
-} from "../../../../src/domain/Messages.ts"
+import { BOARD_CHANNEL, BOARD_KEY, BOARD_TTL_SECONDS } from "../../../../src/domain/BoardCache.ts"
+import { BoardUpdateJson } from "../../../../src/domain/Messages.ts"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { Board } from "../../../../src/programs/board/Board.ts"
 import { Refresher } from "../../../../src/programs/board/Refresher.ts"
@@ -35,7 +31,7 @@ class Engines extends Context.Service<
     readonly postgres: Postgres.PostgresEngine
     readonly redisUrl: string
   }
->()("test/BoardOrder/Engines") {
+>()("test/NewerBoard/Engines") {
   static readonly layer = Layer.effect(
     Engines,
     Effect.gen(function* () {
