@@ -11,7 +11,7 @@ import {
 } from "./ConnectionState.ts"
 import { type Environment, hostEnvironment } from "./Environment.ts"
 import { Listeners } from "./Listeners.ts"
-import { newerBoard, type ShownBoard } from "./ShownBoard.ts"
+import { newerBoard, type ViewedBoard } from "./ViewedBoard.ts"
 import { Slot } from "./Slot.ts"
 import { isSameStamp, type Stamp, type StampedScores } from "./Stamp.ts"
 
@@ -56,7 +56,7 @@ export class ScoreboardClient {
   readonly #redial = new Slot()
   readonly #pause = new Slot()
   #connection = UNSTARTED
-  #shown: ShownBoard | undefined
+  #shown: ViewedBoard | undefined
   #view: BoardView = { state: "connecting", scores: undefined, stamp: undefined, confirmedAt: undefined }
 
   constructor(options: ScoreboardOptions) {

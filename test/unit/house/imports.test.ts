@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { globSync, readFileSync } from "node:fs"
-import { dirname, join, matchesGlob, relative } from "node:path"
+import { basename, dirname, join, matchesGlob, relative } from "node:path"
 
 const root = join(import.meta.dirname, "../../..")
 
@@ -196,6 +196,14 @@ describe("The house", () => {
       [],
     )
     assert.isAbove(sources.flatMap(importsOf).length, 1000)
+  })
+
+  it("has names that are unique in src", () => {
+    const names = sources.filter((path) => path.startsWith("src/")).map((path) => basename(path))
+    assert.deepStrictEqual(
+      names.filter((name, at) => names.indexOf(name) !== at),
+      [],
+    )
   })
 
   for (const [at, { files, may, types = [] }] of HOUSE.entries()) {

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks"
 import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
 import { STATE_NAMES } from "./Connection.tsx"
-import { Words } from "../Words.tsx"
+import { ChangingText } from "../ChangingText.tsx"
 import { describeChange } from "./describeChange.ts"
 
 /** About the time that it takes to read out a sentence. Changes during that time are announced together. */
@@ -45,7 +45,7 @@ export const Announcer = ({ view, own }: AnnouncerProps) => {
 
   return (
     <p class="visually-hidden" role="status">
-      <Words>{sentence}</Words>
+      <ChangingText>{sentence}</ChangingText>
     </p>
   )
 }

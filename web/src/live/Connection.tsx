@@ -2,7 +2,7 @@ import type { LiveState } from "../../../src/client/ConnectionState.ts"
 import type { BoardView } from "../../../src/client/ScoreboardClient.ts"
 import { formatAge } from "../format.ts"
 import { useNow } from "../useNow.ts"
-import { Words } from "../Words.tsx"
+import { ChangingText } from "../ChangingText.tsx"
 
 export const STATE_NAMES: Readonly<Record<LiveState, string>> = {
   connecting: "Connecting",
@@ -20,13 +20,13 @@ export const Connection = ({ view }: { readonly view: BoardView }) => {
       {/* A new element for each confirmation: it pulses once, so that an idle page draws nothing. */}
       <span class="dot" key={view.confirmedAt} aria-hidden="true" />
       <strong>
-        <Words>{STATE_NAMES[view.state]}</Words>
+        <ChangingText>{STATE_NAMES[view.state]}</ChangingText>
       </strong>
       {/* A new element for each state: a word of another length beside it must not count as a layout shift. */}
       {/* The age is not translated, because it changes every second and is already in the reader's language. */}
       {view.confirmedAt !== undefined && (
         <span class="age" key={view.state} translate={false}>
-          <Words>{`as of ${formatAge(Math.max(now, view.confirmedAt) - view.confirmedAt)}`}</Words>
+          <ChangingText>{`as of ${formatAge(Math.max(now, view.confirmedAt) - view.confirmedAt)}`}</ChangingText>
         </span>
       )}
     </div>

@@ -4,7 +4,7 @@ import type { Player, PlayerView } from "../../../src/client/Player.ts"
 import { RollingCount } from "../board/RollingCount.tsx"
 import { formatCount, formatWait } from "../format.ts"
 import { useCountdown } from "../useNow.ts"
-import { Words } from "../Words.tsx"
+import { ChangingText } from "../ChangingText.tsx"
 import { describePlace } from "./describePlace.ts"
 
 /** Why the last failed press failed, and what that means for the score. */
@@ -66,7 +66,7 @@ export const ActionPanel = ({ board, row, player, view }: ActionPanelProps) => {
         </p>
       </div>
       <p class="place">
-        <Words>{score === undefined ? "" : describePlace(place, view.rank, score)}</Words>
+        <ChangingText>{score === undefined ? "" : describePlace(place, view.rank, score)}</ChangingText>
       </p>
       <button
         ref={button}
@@ -78,13 +78,13 @@ export const ActionPanel = ({ board, row, player, view }: ActionPanelProps) => {
         onKeyDown={(event) => event.repeat && event.preventDefault()}
         onClick={() => player.press()}
       >
-        <Words>{wait > 0 ? `Wait ${formatWait(wait)}` : "Score a point"}</Words>
+        <ChangingText>{wait > 0 ? `Wait ${formatWait(wait)}` : "Score a point"}</ChangingText>
       </button>
       <p class="progress" data-problem={view.problem !== undefined}>
         <span role="status">
-          <Words>{explain(view)}</Words>
+          <ChangingText>{explain(view)}</ChangingText>
         </span>
-        {view.problem === undefined && <Words>{progress(view)}</Words>}
+        {view.problem === undefined && <ChangingText>{progress(view)}</ChangingText>}
       </p>
     </section>
   )

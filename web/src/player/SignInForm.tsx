@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks"
 import type { Player } from "../../../src/client/Player.ts"
 import { formatWait } from "../format.ts"
 import { Field, type FieldName } from "./Field.tsx"
-import { Words } from "../Words.tsx"
+import { ChangingText } from "../ChangingText.tsx"
 import { useSignIn } from "./useSignIn.ts"
 
 const MISSING = { email: "Enter your e-mail address.", password: "Enter your password." }
@@ -69,12 +69,14 @@ export const SignInForm = ({ player, expired, lastEmail }: SignInFormProps) => {
         Sign in to play
       </h2>
       <p class="message" role="alert">
-        <Words>{message}</Words>
+        <ChangingText>{message}</ChangingText>
       </p>
       {field("email", "E-mail")}
       {field("password", "Password")}
       <button type="submit" class="button primary" aria-disabled={isBusy || wait > 0}>
-        <Words>{wait > 0 ? `Wait ${formatWait(wait)}` : isBusy ? "Signing in…" : "Sign in"}</Words>
+        <ChangingText>
+          {wait > 0 ? `Wait ${formatWait(wait)}` : isBusy ? "Signing in…" : "Sign in"}
+        </ChangingText>
       </button>
     </form>
   )
