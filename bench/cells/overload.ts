@@ -9,8 +9,8 @@ import type { IncrementRequest } from "./increments.ts"
 /** Each way of the link to PostgreSQL: a batch takes 250 ms, so two committers commit 800 rows a second. */
 const DELAY_MILLIS = 125
 
-/** Enough connections to fill every batch. */
-const CONNECTIONS = 800
+/** Enough connections to fill every batch, and few enough that nobody is refused. */
+const CONNECTIONS = 400
 
 /** A 200 that comes later is no use to its caller. */
 const IN_TIME_MILLIS = 3000
