@@ -9,11 +9,14 @@ import type { IncrementRequest } from "./increments.ts"
 /** Each way of the link to PostgreSQL: a batch takes 250 ms, so two committers commit 800 rows a second. */
 const DELAY_MILLIS = 125
 
-/** Enough connections to fill every batch. */
-const CONNECTIONS = 800
+/** Enough connections to fill every batch, and few enough that nobody is refused. */
+const CONNECTIONS = 400
 
 /** A 200 that comes later is no use to its caller. */
 const IN_TIME_MILLIS = 3000
+
+/** Times count from here on: until then the load generator opens its connections, and a locked row is found. */
+const SETTLED_SECONDS = 2
 
 /** The locked player's presses among those of the others: 2 of 102 a second. */
 const LOCKED_EVERY = 51
@@ -25,21 +28,26 @@ const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, m
 const bySecond = (seconds: number, isCounted: (n: number) => boolean) => {
   const begun = performance.now()
   const goodput = Array.from({ length: seconds }, () => 0)
+  let refused = 0
   const refusedMillis: Array<number> = []
-  const lateMillis: Array<number> = []
+  const countedMillis: Array<number> = []
   return {
     answered: (n: number, status: number, millis: number) => {
       if (!isCounted(n)) return
       const second = Math.floor((performance.now() - begun) / 1000)
-      if (status !== 200) refusedMillis.push(millis)
+      if (status !== 200) refused += 1
       else if (millis <= IN_TIME_MILLIS && goodput[second] !== undefined) goodput[second] += 1
-      if (status === 200 && second > 1) lateMillis.push(millis)
+      if (second >= SETTLED_SECONDS) (status === 200 ? countedMillis : refusedMillis).push(millis)
     },
     row: (name: string) => {
-      const refused = refusedMillis.toSorted((a, b) => a - b)
-      const p99 = (sorted: ReadonlyArray<number>) =>
-        sorted.length === 0 ? "–" : quantile(sorted, 0.99).toFixed(0)
-      return `| ${name} | ${goodput.join(" ")} | ${refused.length} | ${p99(refused)} | ${p99(lateMillis.toSorted((a, b) => a - b))} |`
+      const p99 = (millis: ReadonlyArray<number>) =>
+        millis.length === 0
+          ? "–"
+          : quantile(
+              millis.toSorted((a, b) => a - b),
+              0.99,
+            ).toFixed(0)
+      return `| ${name} | ${goodput.join(" ")} | ${refused} | ${p99(refusedMillis)} | ${p99(countedMillis)} |`
     },
   }
 }
@@ -130,7 +138,7 @@ export const overload = Effect.fnUntraced(function* (options: {
     }),
   )
   return [
-    `| ${system.name} | goodput of each second | refused | p99 of a refusal, ms | p99 of a 200 after 2 s, ms |`,
+    `| ${system.name} | goodput of each second | refused | p99 of a refusal, ms | p99 of a 200, ms |`,
     "| --- | --- | --- | --- | --- |",
     ...rows,
     "",
