@@ -33,11 +33,15 @@ export const boardWrite = (version: number, epoch = "e1"): BoardWrite => ({
   version,
 })
 
-/** Starts to listen. `next` waits up to ten seconds for a notification: an unresponsive connection is noticed by then. */
+/**
+ * Starts to listen. `next` waits up to ten seconds for a notification: an unresponsive connection is noticed by then. It
+ * leaves out `Doubtful`, which may come at any time.
+ */
 export const listen = Effect.gen(function* () {
   const redis = yield* Redis
   const heard = yield* Queue.unbounded<BoardNotification>()
   yield* redis.notifications.pipe(
+    Stream.filter(({ _tag }) => _tag !== "Doubtful"),
     Stream.runForEach((notification) => Queue.offer(heard, notification)),
     Effect.forkScoped,
   )

@@ -19,6 +19,9 @@ import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 /** After this long without a new board the current one is sent again: clients give a silent connection up after 40 s. */
 const REPEAT_AFTER = Duration.seconds(15)
 
+/** How long a repeat waits for the board that is read before it. A later one is sent when it arrives. */
+const REREAD_LIMIT = Duration.millis(100)
+
 /** Between two attempts to read the board after a (re)subscription. */
 const rereadSchedule = Schedule.spaced("1 second")
 
@@ -48,7 +51,7 @@ interface Offer {
 }
 
 /** The newest board that this process knows, on its way to the sockets. */
-const makeNewest = Effect.gen(function* () {
+const makeNewest = Effect.fnUntraced(function* (askForReread: Effect.Effect<unknown>) {
   const hub = yield* SocketHub
   const interval = yield* scoresSocketConfig.interval
   const boardEmail = yield* Board.config.email
@@ -93,12 +96,17 @@ const makeNewest = Effect.gen(function* () {
   const repeat = Effect.suspend(() =>
     newest === undefined ? Effect.void : Effect.andThen(hold(newest), hub.broadcast),
   )
+  const nextWithin = (limit: Duration.Duration) => Effect.timeoutOption(Queue.take(waiting), limit)
 
   /**
    * One broadcast: of the next board, or of the current one after a silence. The first board is sent at once. Those that
-   * arrive within the interval wait for its end, and only the newest of them is sent.
+   * arrive within the interval wait for its end, and only the newest of them is sent. A silence may mean that boards were
+   * missed, so the board is read before it is sent again.
    */
-  const broadcast = Effect.timeoutOption(Queue.take(waiting), REPEAT_AFTER).pipe(
+  const broadcast = nextWithin(REPEAT_AFTER).pipe(
+    Effect.flatMap((next) =>
+      Option.isSome(next) ? Effect.succeed(next) : Effect.andThen(askForReread, nextWithin(REREAD_LIMIT)),
+    ),
     Effect.flatMap((next) => (Option.isSome(next) ? send(next.value) : repeat)),
     Effect.andThen(Effect.sleep(interval)),
   )
@@ -109,12 +117,12 @@ const makeNewest = Effect.gen(function* () {
 const make = Effect.gen(function* () {
   const redis = yield* Redis
   const board = yield* Board
-  const { offer, offerRead, mayBeForeign, broadcast } = yield* makeNewest
-
-  // Boards that are published while the subscription is down are lost, so the board is read after each subscription;
-  // also at the start, when Redis may be unavailable: then the first viewers get the board from PostgreSQL.
+  // Boards that are published while the subscription is down are lost, so the board is read after each subscription, and
+  // once a second while boards may not arrive; also at the start, when Redis may be unavailable: then the first viewers
+  // get the board from PostgreSQL.
   const rereads = yield* Queue.sliding<void>(1)
   const askForReread = Queue.offer(rereads, undefined)
+  const { offer, offerRead, mayBeForeign, broadcast } = yield* makeNewest(askForReread)
   yield* askForReread
   // The first read may be shared with a caller who asked before the board was published; the second begins after it.
   const reread = Effect.andThen(board.current, board.current).pipe(
@@ -139,9 +147,9 @@ const make = Effect.gen(function* () {
   )
   yield* redis.notifications.pipe(
     Stream.runForEach((notification) =>
-      notification._tag === "Subscribed"
-        ? askForReread
-        : survivingDefects("A notification")(hear(notification.json)),
+      notification._tag === "Published"
+        ? survivingDefects("A notification")(hear(notification.json))
+        : askForReread,
     ),
     Effect.forkScoped,
   )

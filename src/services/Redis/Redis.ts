@@ -55,6 +55,11 @@ export interface Taken {
 export type BoardNotification =
   /** The subscription is established (again). Whatever was published before may be lost, so read the key. */
   | { readonly _tag: "Subscribed" }
+  /**
+   * Published boards may not arrive, and the key may be old: Redis is unavailable or refuses writes, or the subscription
+   * does not hear what this process publishes. Comes at most once a second, while that lasts. Read the board.
+   */
+  | { readonly _tag: "Doubtful" }
   /** The text that was published. */
   | { readonly _tag: "Published"; readonly json: string }
 
@@ -62,6 +67,7 @@ export type BoardNotification =
  * The board's key and channel, and the token buckets that all processes share. While Redis is known to be unavailable
  * (three failures in a row, or a time limit that passed) every command but `ping` fails at once. `readBoard` and `take`
  * have a fallback: they fail after 20 ms beyond the time that Redis usually takes. Other commands take at most 600 ms.
+ * While Redis refuses writes, `readBoard`, `take` and `ping` fail at once, because the board in the key may be old.
  */
 export class Redis extends Context.Service<
   Redis,
@@ -92,7 +98,7 @@ export class Redis extends Context.Service<
     /** Takes one token from a bucket that all processes share, in one round trip. Not idempotent. */
     take(bucket: Bucket): Effect.Effect<Taken, RedisFailure>
 
-    /** Succeeds when Redis answers. */
+    /** Succeeds when Redis answers and, as far as is known, accepts writes. */
     readonly ping: Effect.Effect<void, RedisFailure>
   }
 >()("scoreboard/services/Redis") {}

@@ -20,6 +20,8 @@ export interface RedisFanout {
   readonly lost: () => void
   /** Call when a message arrives, which also proves that the subscription is established. */
   readonly published: (json: string) => void
+  /** Call when boards may not arrive. A consumer that has something to read already is not told. */
+  readonly doubtful: () => void
   readonly isSubscribed: () => boolean
   /** See `Redis.notifications`. */
   readonly notifications: Stream.Stream<BoardNotification>
@@ -66,6 +68,9 @@ export const makeRedisFanout = (): RedisFanout => {
     published: (json) => {
       subscribed()
       for (const mailbox of mailboxes) offer(mailbox, { _tag: "Published", json })
+    },
+    doubtful: () => {
+      for (const mailbox of mailboxes) if (mailbox.waiting.length === 0) offer(mailbox, { _tag: "Doubtful" })
     },
     isSubscribed: () => isSubscribed,
     notifications: Stream.unwrap(

@@ -15,12 +15,16 @@ const PAUSE_MILLIS = 1_000
 export interface RedisGuard {
   /**
    * The same Redis, but after three failures in a row its commands fail at once. One caller per second is let through
-   * as a probe; its success ends the outage. All commands count together, except `ping`, which is always sent: health
-   * asks it.
+   * as a probe; its success ends the outage. All commands count together, except `ping`, which is sent in an outage too:
+   * health asks it.
    */
   protect(redis: Redis["Service"]): Redis["Service"]
   /** Begins an outage at once: call it when a time limit has passed. */
   trip(): void
+  /** Call when Redis refused a write: until `accept`, `readBoard`, `take` and `ping` fail at once. */
+  refuse(reason: string): void
+  /** Call when Redis may accept writes (again). */
+  accept(): void
   /** Ends an outage at once: call it when a connection is established or a late command was answered. */
   reset(): void
 }
@@ -28,6 +32,8 @@ export interface RedisGuard {
 /** Makes a guard that counts for one connection, in this process alone. */
 export const makeRedisGuard = (): RedisGuard => {
   let failures = 0
+  /** Why Redis refuses writes; undefined while it does not. */
+  let refusal: string | undefined
   /** When the next command is sent during an outage; undefined = a pause begins with the next caller. */
   let probeAt: number | undefined = 0
 
@@ -61,14 +67,30 @@ export const makeRedisGuard = (): RedisGuard => {
       failures === 0 ? Effect.tapError(command, failed) : afterFailures(operation, command),
     )
 
+  // The worker's writes are refused as well, so the board in the key may be old.
+  const whileWritable = <A>(operation: RedisFailure["operation"], command: Effect.Effect<A, RedisFailure>) =>
+    Effect.suspend(() =>
+      refusal === undefined
+        ? command
+        : Effect.fail(new RedisFailure({ operation, cause: new Error(`Redis refuses writes: ${refusal}`) })),
+    )
+
   return {
     protect: (redis) => ({
       ...redis,
-      readBoard: guard("readBoard", redis.readBoard),
+      readBoard: whileWritable("readBoard", guard("readBoard", redis.readBoard)),
       writeBoard: (board) => guard("writeBoard", redis.writeBoard(board)),
       renewBoard: guard("renewBoard", redis.renewBoard),
-      take: (bucket) => guard("take", redis.take(bucket)),
+      take: (bucket) => whileWritable("take", guard("take", redis.take(bucket))),
+      ping: whileWritable("ping", redis.ping),
     }),
+    refuse: (reason) => {
+      refusal = reason
+    },
+    accept: () => {
+      if (refusal !== undefined) failures = 0
+      refusal = undefined
+    },
     trip: () => {
       failures = FAILURES_OF_AN_OUTAGE
       probeAt = undefined

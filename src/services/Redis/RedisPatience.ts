@@ -1,9 +1,13 @@
 import * as Effect from "effect/Effect"
+import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
 import { RedisFailure } from "./Redis.ts"
 import { failureOf } from "./RedisConnection.ts"
 
-/** How often unanswered commands are looked at. Nothing is looked at while none is unanswered. */
-const CHECK_EVERY = "10 millis"
+/** How often unanswered commands are looked at, in milliseconds. Nothing is looked at while none is unanswered. */
+const CHECK_MILLIS = 10
+
+/** A check this long after the one before, in milliseconds, does not count: this process was busy, not Redis. */
+const BUSY_MILLIS = 20
 
 /** A command is late if this many checks in a row found it unanswered: after 10 to 20 ms. */
 const LATE_CHECKS = 2
@@ -64,8 +68,8 @@ export const makeRedisPatience = Effect.fnUntraced(function* (
     return oldest !== undefined && checks - oldest.sentAt >= allowed
   }
 
-  const check = Effect.sync(() => {
-    checks += 1
+  const check = (began: number) => (now: number) => {
+    if (now - began < BUSY_MILLIS) checks += 1
     isChecking = unanswered.size > 0
     if (!oldestIsLate()) return
     if (!isLate) events.late()
@@ -74,14 +78,14 @@ export const makeRedisPatience = Effect.fnUntraced(function* (
       command.release?.()
       command.release = undefined
     }
-  })
-  // After a stall of this process the answers are in the socket. The event loop reads them between the sleep and the
-  // check, so the check takes the whole stall for one interval.
-  const checkUntilAnswered = Effect.sleep(CHECK_EVERY).pipe(
-    Effect.andThen(Effect.yieldNow),
-    Effect.andThen(check),
-    Effect.repeat({ while: () => isChecking }),
-  )
+  }
+  // The event loop reads what has arrived between the sleep and the check.
+  const checkUntilAnswered = Effect.flatMap(monotonicMillis, (began) =>
+    Effect.sleep(CHECK_MILLIS).pipe(
+      Effect.andThen(Effect.yieldNow),
+      Effect.andThen(Effect.map(monotonicMillis, check(began))),
+    ),
+  ).pipe(Effect.repeat({ while: () => isChecking }))
 
   const begin = (release: () => void) => {
     const command: Unanswered = { sentAt: checks, release }

@@ -5,6 +5,7 @@ import { BOARD_KEY, BOARD_TTL_SECONDS } from "../../domain/BoardCache.ts"
 import { Redis, type RedisFailure } from "./Redis.ts"
 import { failureOf, openConnection } from "./RedisConnection.ts"
 import { makeRedisGuard } from "./RedisGuard.ts"
+import { keepHeartbeat } from "./RedisHeartbeat.ts"
 import { makeRedisPatience } from "./RedisPatience.ts"
 import { defineWriteBoard, runWriteBoard } from "./RedisScript.ts"
 import { subscribeBoard } from "./RedisSubscription.ts"
@@ -63,6 +64,8 @@ export const layer = Layer.effect(
       failed: guard.trip,
     })
     commands.on("ready", guard.reset).on("ready", patience.reset)
+    const subscription = yield* subscribeBoard(subscriber)
+    yield* keepHeartbeat(commands, subscription, guard)
     return guard.protect({
       readBoard: patience
         .send("readBoard", () =>
@@ -74,7 +77,7 @@ export const layer = Layer.effect(
         .pipe(Effect.map(Option.fromNullOr)),
       writeBoard: (board) => traced("writeBoard", () => runWriteBoard(commands, board)),
       renewBoard: Effect.asVoid(traced("renewBoard", () => commands.expire(BOARD_KEY, BOARD_TTL_SECONDS))),
-      notifications: yield* subscribeBoard(subscriber),
+      notifications: subscription.fanout.notifications,
       take: (bucket) => patience.send("take", () => runTake(commands, bucket)),
       ping: Effect.asVoid(traced("ping", () => commands.ping())),
     })

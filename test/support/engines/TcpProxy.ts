@@ -15,13 +15,16 @@ export interface TcpProxy {
   readonly stall: Effect.Effect<void>
   /** Slow: what arrives is passed on this many milliseconds later, in each direction. */
   delay(millis: number): Effect.Effect<void>
+  /** New connections go to another port from now on; open ones stay where they are. */
+  retarget(port: number): Effect.Effect<void>
 }
 
 /** Starts a proxy to a port of 127.0.0.1, forwarding; gone with the scope. */
 export const make = Effect.fnUntraced(function* (
-  target: number,
+  firstTarget: number,
 ): Effect.fn.Return<TcpProxy, never, Scope.Scope> {
   const pairs = new Set<readonly [Socket, Socket]>()
+  let target = firstTarget
   let stalled = false
   let delayMillis = 0
 
@@ -81,6 +84,10 @@ export const make = Effect.fnUntraced(function* (
     forward: Effect.andThen(set({}), listen(address.port)),
     refuse: Effect.andThen(close, set({})),
     stall: Effect.andThen(listen(address.port), set({ stalled: true })),
+    retarget: (port) =>
+      Effect.sync(() => {
+        target = port
+      }),
     delay: (millis) => Effect.andThen(listen(address.port), set({ delayMillis: millis })),
   }
 })

@@ -151,6 +151,39 @@ describe("ScoresSocket", () => {
       }),
     ),
   )
+
+  it.effect("reads the board before it repeats it, and whenever boards may not arrive", () =>
+    withSockets((world) =>
+      Effect.gen(function* () {
+        yield* world.publish(update(1))
+        yield* TestClock.adjust("1 seconds")
+        world.key = update(2)
+        yield* TestClock.adjust("15 seconds")
+        assert.deepStrictEqual(scores(world.sent), [1, 2])
+        world.key = update(3)
+        yield* world.notify({ _tag: "Doubtful" })
+        yield* TestClock.adjust("100 millis")
+        yield* TestClock.adjust("100 millis")
+        assert.deepStrictEqual(scores(world.sent), [1, 2, 3])
+      }),
+    ),
+  )
+
+  it.effect("repeats the board in time also when a read is not answered, and new boards at once", () =>
+    withSockets((world) =>
+      Effect.gen(function* () {
+        yield* world.publish(update(1))
+        yield* TestClock.adjust("1 seconds")
+        world.readMillis = 60_000
+        yield* TestClock.adjust("15 seconds")
+        assert.deepStrictEqual(scores(world.sent), [1, 1])
+        yield* TestClock.adjust("10 seconds")
+        yield* world.publish(update(2))
+        yield* TestClock.adjust("60 millis")
+        assert.deepStrictEqual(scores(world.sent), [1, 1, 2])
+      }),
+    ),
+  )
 })
 
 describe("formOf", () => {

@@ -86,4 +86,22 @@ describe("RedisFanout", () => {
       assert.deepStrictEqual(yield* heard, [{ _tag: "Subscribed" }, ...publishedFrom(0, 2)])
     }),
   )
+
+  it.effect("tells a doubt once, and not to a consumer that has something to read", () =>
+    Effect.gen(function* () {
+      const fanout = makeRedisFanout()
+      fanout.subscribed()
+      const { heard } = yield* busyConsumer(fanout, 4)
+      fanout.doubtful()
+      fanout.doubtful()
+      fanout.published("0")
+      fanout.doubtful()
+      fanout.published("1")
+      assert.deepStrictEqual(yield* heard, [
+        { _tag: "Subscribed" },
+        { _tag: "Doubtful" },
+        ...publishedFrom(0, 2),
+      ])
+    }),
+  )
 })

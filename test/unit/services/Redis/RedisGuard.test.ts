@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
-import { RedisFailure, type Taken } from "../../../../src/services/Redis/Redis.ts"
+import { isRedisOutage, RedisFailure, type Taken } from "../../../../src/services/Redis/Redis.ts"
 import { makeRedisGuard } from "../../../../src/services/Redis/RedisGuard.ts"
 import { makeRedisMemory } from "../../../../src/services/Redis/RedisMemory.ts"
 import { boardWrite } from "../../../contracts/Redis.ts"
@@ -158,6 +158,27 @@ describe("RedisGuard", () => {
       guard.reset()
       world.answer = "works"
       yield* redis.readBoard
+    }),
+  )
+
+  it.effect("sends no read, no attempt and no ping while Redis refuses writes, but writes", () =>
+    Effect.gen(function* () {
+      const { world, guard, redis } = setup()
+      guard.refuse("OOM")
+      for (const command of [redis.readBoard, redis.take(BUCKET), redis.ping]) {
+        const failure = yield* Effect.flip(command)
+        assert.match(String(failure.cause), /OOM/)
+        assert.isTrue(isRedisOutage(failure))
+      }
+      world.answer = "fails"
+      for (let n = 0; n < 3; n++) yield* Effect.flip(redis.writeBoard(boardWrite(1)))
+      assert.deepStrictEqual(world.sent, ["writeBoard", "writeBoard", "writeBoard"])
+
+      world.answer = "works"
+      guard.accept()
+      assert.strictEqual(yield* redis.writeBoard(boardWrite(1)), "written", "without a pause")
+      yield* redis.readBoard
+      yield* redis.ping
     }),
   )
 })

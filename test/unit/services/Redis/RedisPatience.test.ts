@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/testing/TestClock"
 import { isRedisOutage } from "../../../../src/services/Redis/Redis.ts"
 import { makeRedisPatience } from "../../../../src/services/Redis/RedisPatience.ts"
 
@@ -27,16 +28,17 @@ const setup = Effect.gen(function* () {
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 describe("RedisPatience", () => {
-  it.live("releases all callers together, sends nothing more, and again after the answers", () =>
+  it.effect("releases all callers together, sends nothing more, and again after the answers", () =>
     Effect.gen(function* () {
       const { told, sent, call, start } = yield* setup
-      const begun = performance.now()
       const callers = yield* Effect.all(Array.from({ length: 5 }, () => start))
+      yield* TestClock.adjust("19 millis")
+      assert.deepStrictEqual(told, [])
+      yield* TestClock.adjust("1 millis")
       for (const caller of callers) {
         const exit = yield* Fiber.join(caller)
         assert.isTrue(Exit.isFailure(exit))
       }
-      assert.isAbove(performance.now() - begun, 9)
       const late = yield* Effect.flip(call)
       assert.isTrue(late.isLate)
       assert.isFalse(isRedisOutage(late))
@@ -53,10 +55,12 @@ describe("RedisPatience", () => {
     }),
   )
 
-  it.live("tells of a late command that fails", () =>
+  it.effect("tells of a late command that fails", () =>
     Effect.gen(function* () {
       const { told, sent, call } = yield* setup
-      assert.isTrue((yield* Effect.flip(call)).isLate)
+      const caller = yield* Effect.forkChild(Effect.flip(call), { startImmediately: true })
+      yield* TestClock.adjust("20 millis")
+      assert.isTrue((yield* Fiber.join(caller)).isLate)
       sent[0]?.fail()
       yield* turn
       assert.deepStrictEqual(told, ["late", "failed"])
@@ -88,13 +92,13 @@ describe("RedisPatience", () => {
     }),
   )
 
-  it.live("waits longer for a Redis that is far away, but not for one that became slow", () =>
+  it.effect("waits longer for a Redis that is far away, but not for one that became slow", () =>
     Effect.gen(function* () {
-      const { patience, sent, call, start } = yield* setup
+      const { patience, sent, start } = yield* setup
       const answerAfter = (millis: number) =>
         Effect.gen(function* () {
           const caller = yield* start
-          yield* Effect.sleep(millis)
+          yield* TestClock.adjust(millis)
           sent.at(-1)?.answer()
           yield* turn
           return Exit.isSuccess(yield* Fiber.join(caller))
@@ -105,7 +109,7 @@ describe("RedisPatience", () => {
       assert.isFalse(yield* answerAfter(60))
       patience.reset()
       assert.isFalse(yield* answerAfter(200))
-      assert.isTrue((yield* Effect.flip(call)).isLate)
+      assert.isTrue(yield* answerAfter(100))
     }),
   )
 })

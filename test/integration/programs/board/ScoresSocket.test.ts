@@ -1,0 +1,230 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { Redis as Client } from "ioredis"
+import { rm } from "node:fs/promises"
+import { BOARD_KEY } from "../../../../src/domain/BoardCache.ts"
+import { PublicBoard } from "../../../../src/domain/Messages.ts"
+import type { Board as StampedBoard } from "../../../../src/domain/Score.ts"
+import { Board } from "../../../../src/programs/board/Board.ts"
+import { ScoresSocket } from "../../../../src/programs/board/ScoresSocket.ts"
+import { Redis } from "../../../../src/services/Redis/Redis.ts"
+import * as RedisServer from "../../../../src/services/Redis/RedisServer.ts"
+import { type Form, SocketHub } from "../../../../src/services/SocketHub/SocketHub.ts"
+import { Sql } from "../../../../src/services/Sql/Sql.ts"
+import { freePort } from "../../../support/engines/freePort.ts"
+import { startRedisServer } from "../../../support/engines/RedisServer.ts"
+import * as TcpProxy from "../../../support/engines/TcpProxy.ts"
+import { until } from "../../../support/fixtures.ts"
+
+/** Boards are current again this soon after Redis fails. From the issue. */
+const CURRENT = "2 seconds"
+
+const decodeBoard = Schema.decodeUnknownSync(Schema.fromJsonString(PublicBoard))
+const scoreOf = (json: string) => decodeBoard(json).scores[0]?.score
+
+/** What PostgreSQL has; `commit` raises it by one. */
+const makeDatabase = (epoch: string) => {
+  let version = 1
+  const board = (): StampedBoard => ({
+    scores: [{ email: `${epoch}@example.com`, score: version }],
+    epoch,
+    version,
+    committedAt: 1,
+  })
+  return {
+    commit: Effect.sync(() => ++version),
+    layer: Layer.mock(Sql)({ top: () => Effect.sync(board) }),
+  }
+}
+type Database = ReturnType<typeof makeDatabase>
+
+/** The board of one API process on a Redis, and the boards that its sockets were sent. */
+const startProcess = Effect.fnUntraced(function* (url: string, database: Database) {
+  const sent: Array<string> = []
+  let newest = (_form: Form) => ""
+  const hub = Layer.mock(SocketHub)({
+    accept: () => undefined,
+    hold: (text) => Effect.sync(() => void (newest = text)),
+    broadcast: Effect.sync(() => void sent.push(newest("plain"))),
+  })
+  const services = yield* Layer.build(
+    Layer.fresh(
+      ScoresSocket.pipe(
+        Layer.provideMerge(Board.layer),
+        Layer.provideMerge(Layer.fresh(RedisServer.layer)),
+        Layer.provide([database.layer, hub]),
+        Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({ REDIS_URL: url }))),
+      ),
+    ),
+  )
+  const board = Context.get(services, Board)
+  const redis = Context.get(services, Redis)
+  return {
+    refresh: board.refresh,
+    redis,
+    sent,
+    shown: Effect.sync(() => scoreOf(sent.at(-1) ?? '{"scores":[]}')),
+    read: Effect.map(board.current, ({ json }) => scoreOf(json)),
+    isReady: Effect.match(redis.ping, { onSuccess: () => true, onFailure: () => false }),
+  }
+})
+
+const clientOf = (url: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => new Client(url)),
+    (client) => Effect.sync(() => client.disconnect()),
+  )
+
+const is =
+  <A>(expected: A) =>
+  (value: A) =>
+    value === expected
+
+type Fault = (client: Client) => Effect.Effect<unknown, unknown, Scope.Scope>
+const configure =
+  (name: string, value: string): Fault =>
+  (client) =>
+    Effect.promise(() => client.config("SET", name, value))
+
+/** Every way in which Redis refuses writes but answers reads. */
+const REFUSALS: ReadonlyArray<{ readonly what: string; readonly begin: Fault; readonly end: Fault }> = [
+  { what: "is full (OOM)", begin: configure("maxmemory", "1"), end: configure("maxmemory", "0") },
+  {
+    what: "has too few replicas (NOREPLICAS)",
+    begin: configure("min-replicas-to-write", "1"),
+    end: configure("min-replicas-to-write", "0"),
+  },
+  {
+    what: "cannot save (MISCONF)",
+    begin: (client) =>
+      Effect.gen(function* () {
+        const [, dir = ""] = yield* Effect.promise(() => client.config("GET", "dir"))
+        yield* Effect.promise(() => rm(dir, { recursive: true }))
+        yield* Effect.promise(() => client.config("SET", "save", "3600 1"))
+        yield* Effect.promise(() => client.bgsave())
+        const state = Effect.promise(() => client.info("persistence"))
+        yield* until("the save fails", state, (text) => text.includes("rdb_last_bgsave_status:err"))
+      }),
+    end: configure("stop-writes-on-bgsave-error", "no"),
+  },
+  {
+    what: "is a replica (READONLY)",
+    begin: (client) =>
+      Effect.flatMap(freePort, (port) => Effect.promise(() => client.replicaof("127.0.0.1", port))),
+    end: (client) => Effect.promise(() => client.replicaof("NO", "ONE")),
+  },
+]
+
+describe("ScoresSocket on redis-server", { concurrent: true }, () => {
+  for (const { what, begin, end } of REFUSALS)
+    it.live(`shows boards of PostgreSQL while Redis ${what}`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* startRedisServer()
+        const client = yield* clientOf(url)
+        const database = makeDatabase("own")
+        const api = yield* startProcess(url, database)
+        yield* api.refresh
+        yield* until("the first board is shown", api.shown, is<number | undefined>(1))
+
+        yield* begin(client)
+        for (let n = 0; n < 3; n++) {
+          const score = yield* database.commit
+          yield* Effect.ignore(api.refresh)
+          yield* until("the sockets show the commit", api.shown, is<number | undefined>(score), CURRENT)
+          assert.strictEqual(yield* api.read, score)
+          assert.isFalse(yield* api.isReady)
+        }
+        assert.include(yield* Effect.promise(() => client.get(BOARD_KEY)), '"version":1')
+
+        yield* end(client)
+        yield* until("Redis is up", api.isReady, is(true), CURRENT)
+        const score = yield* database.commit
+        yield* until(
+          "the board is written",
+          Effect.exit(api.refresh),
+          ({ _tag }) => _tag === "Success",
+          CURRENT,
+        )
+        yield* until("the sockets show the commit", api.shown, is<number | undefined>(score), CURRENT)
+        assert.include(yield* Effect.promise(() => client.get(BOARD_KEY)), `"version":${score}`)
+      }),
+    )
+
+  for (const how of ["is demoted", "only moves the commands"] as const)
+    it.live(`shows boards of the new primary when the old one ${how} and stays connected`, () =>
+      Effect.gen(function* () {
+        const [old, next] = yield* Effect.all([startRedisServer(), startRedisServer()], { concurrency: 2 })
+        const [onOld, onNext] = [yield* clientOf(old.url), yield* clientOf(next.url)]
+        yield* Effect.promise(() => onNext.replicaof("127.0.0.1", old.port))
+        const proxy = yield* TcpProxy.make(old.port)
+        const database = makeDatabase("own")
+        const api = yield* startProcess(`redis://127.0.0.1:${proxy.port}`, database)
+        const worker = yield* startProcess(next.url, database)
+        yield* api.refresh
+        yield* until("the first board is shown", api.shown, is<number | undefined>(1))
+
+        yield* Effect.promise(() => onNext.replicaof("NO", "ONE"))
+        yield* proxy.retarget(next.port)
+        const unused = yield* freePort
+        yield* how === "is demoted"
+          ? Effect.promise(() => onOld.replicaof("127.0.0.1", unused))
+          : Effect.promise(() => onOld.call("CLIENT", "KILL", "TYPE", "normal"))
+        for (let n = 0; n < 5; n++) {
+          const score = yield* database.commit
+          yield* until(
+            "the worker writes",
+            Effect.exit(worker.refresh),
+            ({ _tag }) => _tag === "Success",
+            CURRENT,
+          )
+          yield* until("the sockets show the commit", api.shown, is<number | undefined>(score), CURRENT)
+          assert.strictEqual(yield* api.read, score)
+        }
+        yield* until(
+          "the subscription hears the new primary",
+          Effect.promise(() => onOld.call("CLIENT", "LIST", "TYPE", "pubsub")),
+          (list) => !String(list).includes("id="),
+          CURRENT,
+        )
+        assert.isTrue(yield* api.isReady)
+      }),
+    )
+
+  it.live("shows viewers of one installation no board of another on the same Redis", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startRedisServer()
+      const databases = [makeDatabase("one"), makeDatabase("other")] as const
+      const [one, other] = [
+        yield* startProcess(`${url}/0`, databases[0]),
+        yield* startProcess(`${url}/1`, databases[1]),
+      ]
+      for (let n = 0; n < 20; n++) {
+        yield* databases[1].commit
+        yield* other.refresh
+        if (n === 10) {
+          yield* databases[0].commit
+          yield* one.refresh
+        }
+        yield* Effect.sleep("60 millis")
+      }
+      yield* until(
+        "both show their own board",
+        Effect.all([one.shown, other.shown]),
+        ([a, b]) => a === 2 && b === 21,
+      )
+      assert.deepStrictEqual(
+        one.sent.filter((text) => !text.includes("one@")),
+        [],
+      )
+      assert.deepStrictEqual(
+        other.sent.filter((text) => !text.includes("other@")),
+        [],
+      )
+    }),
+  )
+})
