@@ -30,9 +30,10 @@ export interface PostgresNode {
   readonly stop: Effect.Effect<void>
   /** Makes the standby a primary on a new timeline; returns when it takes writes. */
   readonly promote: Effect.Effect<void>
-  /** Stops receiving from the primary, which is not told: an unresponsive standby. `resume` ends it. */
-  readonly pause: Effect.Effect<void>
-  readonly resume: Effect.Effect<void>
+  /** Ends it at once, without a word to its clients or to its standby. */
+  readonly crash: Effect.Effect<void>
+  /** The network from this server, as a standby, to its primary. Stalled, it is an unresponsive standby. */
+  readonly link: TcpProxy.TcpProxy
   /** Throws its data away and begins again as a standby of the other server, with a fresh copy. */
   readonly rejoin: Effect.Effect<void>
   /** Runs one statement on a connection of its own, as the owner of the cluster. */
@@ -102,6 +103,8 @@ interface NodeOptions {
   readonly port: number
   /** The other server, that this one follows when it is a standby. */
   readonly other: { readonly dataDir: string; readonly port: number }
+  /** Leads to the other server. */
+  readonly link: TcpProxy.TcpProxy
 }
 
 const urlOn = (url: Redacted.Redacted, port: number) => {
@@ -112,8 +115,8 @@ const urlOn = (url: Redacted.Redacted, port: number) => {
 
 /** `login` = a URL of the cluster with its user and password; both servers have the same. */
 const makeNode = Effect.fnUntraced(function* (options: NodeOptions, login: () => Redacted.Redacted) {
+  const { link, other } = options
   let running: Scope.Closeable | undefined
-  let paused: number | undefined
   const here = () => urlOn(login(), options.port)
   const query = <Row extends object>(statement: string) =>
     Effect.suspend(() => queryOn<Row>(here(), statement))
@@ -122,7 +125,6 @@ const makeNode = Effect.fnUntraced(function* (options: NodeOptions, login: () =>
     if (running !== undefined) return
     const scope = yield* Scope.make()
     running = scope
-    const { other } = options
     const { password } = new URL(Redacted.value(login()))
     yield* EmbeddedPostgres.start({
       dataDir: options.dataDir,
@@ -130,20 +132,16 @@ const makeNode = Effect.fnUntraced(function* (options: NodeOptions, login: () =>
       settings: {
         ...SETTINGS,
         wal_keep_size: "256MB",
-        primary_conninfo: `host=127.0.0.1 port=${other.port} user=scoreboard password=${password} application_name=standby`,
+        primary_conninfo: `host=127.0.0.1 port=${link.port} user=scoreboard password=${password} application_name=standby`,
         // A standby that was away looks again at once, so that tests need not wait.
         wal_retrieve_retry_interval: "200ms",
       },
     }).pipe(Scope.provide(scope), Effect.orDie)
   })
-  const resume = Effect.sync(() => {
-    if (paused !== undefined) process.kill(paused, "SIGCONT")
-    paused = undefined
-  })
   const stop = Effect.suspend(() => {
     const scope = running
     running = undefined
-    return Effect.andThen(resume, scope === undefined ? Effect.void : Scope.close(scope, Exit.void))
+    return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
   }).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
   yield* Effect.addFinalizer(() => stop)
 
@@ -154,21 +152,18 @@ const makeNode = Effect.fnUntraced(function* (options: NodeOptions, login: () =>
     },
     start,
     stop,
-    resume,
+    link,
     query,
     promote: Effect.asVoid(query("select pg_promote(true, 60)")),
-    pause: Effect.gen(function* () {
-      const receiver = yield* until(
-        "the standby receives",
-        query<{ pid: number }>("select pid from pg_stat_wal_receiver where status = 'streaming'"),
-        (rows) => rows.length > 0,
+    crash: Effect.gen(function* () {
+      const [row] = yield* query<{ pid: number }>(
+        `select split_part(pg_read_file('postmaster.pid'), E'\n', 1)::int as pid`,
       )
-      paused = receiver[0]?.pid
-      if (paused !== undefined) process.kill(paused, "SIGSTOP")
-    }),
+      if (row !== undefined) process.kill(row.pid, "SIGQUIT")
+      yield* stop
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
     rejoin: Effect.gen(function* () {
       yield* stop
-      const { other } = options
       yield* copyOf({ dataDir: other.dataDir, url: urlOn(login(), other.port) }, options.dataDir)
       yield* start
     }),
@@ -183,11 +178,13 @@ export const make = Effect.gen(function* () {
     yield* engineFolder("scoreboard-second-"),
   ] as const
   const ports = [yield* freePort, yield* freePort] as const
+  const links = [yield* TcpProxy.make(ports[1]), yield* TcpProxy.make(ports[0])] as const
   let login: Redacted.Redacted = Redacted.make("postgresql://scoreboard@127.0.0.1/scoreboard")
   const at = (own: 0 | 1, other: 0 | 1) => ({
     dataDir: join(folders[own], "data"),
     port: ports[own],
     other: { dataDir: join(folders[other], "data"), port: ports[other] },
+    link: links[own],
   })
   // The first start makes the cluster and its password.
   const { url } = yield* EmbeddedPostgres.start({ dataDir: at(0, 1).dataDir, settings: SETTINGS }).pipe(

@@ -1,0 +1,101 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
+import { supersedes, versionsAhead } from "../../../../src/domain/NewerBoard.ts"
+import type { Sql } from "../../../../src/services/Sql/Sql.ts"
+import * as PostgresPair from "../../../support/engines/PostgresPair.ts"
+import { until } from "../../../support/fixtures.ts"
+import { by, operatorOn, serviceOn } from "./fixtures.ts"
+
+const OPTIONS = { timeout: 60_000, concurrent: true } as const
+
+/** How long anything may take that takes a second or two on a quiet machine. */
+const PATIENCE = "15 seconds"
+
+/** A player who presses on and repeats a press under its key until it is acknowledged; ends with the scope. */
+const presses = Effect.fnUntraced(function* (sql: Sql["Service"], player: string) {
+  const acknowledged: Array<string> = []
+  const press = Effect.suspend(() => {
+    const key = `${player}-${acknowledged.length}`
+    return sql
+      .increment([by(player, { key })])
+      .pipe(
+        Effect.retry(Schedule.spaced("50 millis")),
+        Effect.andThen(Effect.sync(() => acknowledged.push(key))),
+      )
+  })
+  yield* Effect.forkScoped(Effect.forever(press))
+  return acknowledged
+})
+
+const total = (all: ReadonlyArray<ReadonlyArray<string>>) => all.reduce((sum, { length }) => sum + length, 0)
+
+/** Which of the keys the server does not know. */
+const missing = Effect.fnUntraced(function* (node: PostgresPair.PostgresNode, keys: ReadonlyArray<string>) {
+  const operator = yield* operatorOn(node.url)
+  const rows = yield* operator<{ readonly key: string }>`select key from idempotency_keys`
+  const stored = new Set(rows.map(({ key }) => key))
+  return keys.filter((key) => !stored.has(key))
+})
+
+describe("Sql when PostgreSQL fails over", () => {
+  it.live(
+    "follows the address to the new primary, though the old one answers as a standby, and loses nothing acknowledged",
+    () =>
+      Effect.gen(function* () {
+        const pair = yield* PostgresPair.make
+        const sql = yield* serviceOn(pair.url)
+        yield* pair.synchronous
+        const players = yield* Effect.forEach(["ada", "grace", "edsger", "barbara"], (player) =>
+          presses(sql, player),
+        )
+        const count = Effect.sync(() => total(players))
+        yield* until("everybody plays", count, (pressed) => pressed > 40, PATIENCE)
+        yield* pair.first.crash
+        yield* pair.second.promote
+        yield* pair.first.rejoin
+        // The address still leads to the old server, which answers every question.
+        yield* until("the pools find a standby", Effect.exit(sql.ping), Exit.isFailure, PATIENCE)
+        const board = yield* Effect.exit(sql.top(10))
+        assert.isTrue(Exit.isFailure(board), "a board of a standby")
+        const before = yield* count
+        yield* Effect.sleep("500 millis")
+        assert.strictEqual(yield* count, before)
+        yield* pair.address.retarget(pair.second.port)
+        const moved = yield* Clock.currentTimeMillis
+        yield* until("everybody plays again", count, (pressed) => pressed > before + 40, PATIENCE)
+        yield* until("it is ready again", Effect.exit(sql.ping), Exit.isSuccess, PATIENCE)
+        assert.isBelow((yield* Clock.currentTimeMillis) - moved, 10_000)
+        assert.deepStrictEqual(yield* missing(pair.second, players.flat()), [])
+      }).pipe(Effect.scoped),
+    OPTIONS,
+  )
+
+  it.live(
+    "gives later boards than the old primary did, and still does, although commits were lost",
+    () =>
+      Effect.gen(function* () {
+        const pair = yield* PostgresPair.make
+        const left = yield* serviceOn(pair.first.url)
+        yield* left.increment([by("ada")])
+        yield* pair.caughtUp
+        yield* pair.second.link.refuse
+        for (let n = 0; n < 50; n++) yield* left.increment([by("ada")])
+        const seen = yield* left.top(10)
+        assert.deepInclude(seen.scores, { email: "ada@example.com", score: 51 })
+        yield* pair.second.promote
+        const moved = yield* serviceOn(pair.second.url)
+        yield* moved.increment([by("ada")])
+        const after = yield* moved.top(10)
+        assert.deepInclude(after.scores, { email: "ada@example.com", score: 2 })
+        assert.strictEqual(after.epoch, seen.epoch)
+        assert.isTrue(supersedes(after, seen), `${seen.version} was seen, ${after.version} is there`)
+        // One process was left behind, and goes on.
+        for (let n = 0; n < 50; n++) yield* left.increment([by("ada")])
+        assert.isBelow(versionsAhead(yield* left.top(10), after) ?? 0, 0)
+      }).pipe(Effect.scoped),
+    OPTIONS,
+  )
+})
