@@ -98,4 +98,43 @@ describe("Sql when PostgreSQL fails over", () => {
       }).pipe(Effect.scoped),
     OPTIONS,
   )
+
+  it.live(
+    "acknowledges neither a commit nor its repeat before the synchronous standby has it",
+    () =>
+      Effect.gen(function* () {
+        const pair = yield* PostgresPair.make
+        const sql = yield* serviceOn(pair.url)
+        yield* pair.synchronous
+        yield* pair.second.link.stall
+        const players = ["ada", "grace", "edsger", "barbara"]
+        const acknowledged: Array<string> = []
+        // Each press is repeated under its key, as players do: some repeats find the press committed.
+        yield* Effect.forEach(
+          players,
+          (player) =>
+            Effect.forEach(Array.from({ length: 3 }), () =>
+              sql
+                .increment([by(player, { key: player })])
+                .pipe(Effect.andThen(Effect.sync(() => acknowledged.push(player))), Effect.exit),
+            ),
+          { concurrency: "unbounded" },
+        )
+        const stored = yield* pair.first.query<{ readonly key: string }>("select key from idempotency_keys")
+        assert.isAbove(stored.length, 0, "some presses are committed on the primary")
+        assert.deepStrictEqual(acknowledged, [])
+        yield* pair.second.link.forward
+        const outcomes = yield* Effect.forEach(stored, ({ key }) =>
+          sql.increment([by(key, { key })]).pipe(Effect.retry(Schedule.spaced("50 millis"))),
+        )
+        for (const { outcomes: answered } of outcomes) {
+          assert.deepStrictEqual(answered, [{ _tag: "Duplicate" }])
+        }
+        yield* pair.first.crash
+        yield* pair.second.promote
+        const keys = stored.map(({ key }) => key)
+        assert.deepStrictEqual(yield* missing(pair.second, keys), [])
+      }).pipe(Effect.scoped),
+    OPTIONS,
+  )
 })
