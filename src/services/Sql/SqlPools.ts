@@ -1,3 +1,4 @@
+import type * as PgPool from "@effect/sql-pg/PgPool"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -8,9 +9,7 @@ import * as SqlConnections from "./SqlConnections.ts"
 import * as SqlDatabase from "./SqlDatabase.ts"
 import { CONNECT_TIMEOUT } from "./SqlMigrations.ts"
 import * as SqlPrimary from "./SqlPrimary.ts"
-
-/** Upper bound of any statement at the server: far above the slowest seen (8 ms), below what a caller waits. */
-const STATEMENT_TIMEOUT_MILLIS = 2000
+import { STATEMENT_TIMEOUT_MILLIS, tryOut } from "./SqlSettings.ts"
 
 /** A row locked elsewhere (an operator's open transaction) fails a statement after this long. */
 const LOCK_TIMEOUT_MILLIS = 1000
@@ -46,23 +45,22 @@ const LIMITS = {
 const open = Effect.gen(function* () {
   const { url } = yield* SqlDatabase.SqlDatabase
   const primary = SqlPrimary.make()
-  const pool = (
+  const pool = Effect.fnUntraced(function* (
     name: string,
     maxConnections: number,
     startupParameters: Record<string, string>,
     needs: SqlPrimary.Needs = { writes: true },
-  ) =>
-    SqlConnections.make(
-      {
-        url,
-        maxConnections,
-        applicationName: `scoreboard ${name}`,
-        connectTimeout: CONNECT_TIMEOUT,
-        startupParameters: { ...LIMITS, ...startupParameters },
-      },
-      needs,
-      primary,
-    )
+  ) {
+    const config: PgPool.Config = {
+      url,
+      maxConnections,
+      applicationName: `scoreboard ${name}`,
+      connectTimeout: CONNECT_TIMEOUT,
+      startupParameters: { ...LIMITS, ...startupParameters },
+    }
+    yield* tryOut(config, (connection) => primary.admit(connection, needs))
+    return yield* SqlConnections.make(config, needs, primary)
+  })
   const commitPool = (name: string, connections: number, lockTimeoutMillis: number) =>
     pool(name, connections, {
       lock_timeout: String(lockTimeoutMillis),
