@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import { supersedes, versionsAhead } from "../../../../src/domain/NewerBoard.ts"
 import type { Sql } from "../../../../src/services/Sql/Sql.ts"
+import * as Postgres from "../../../support/engines/Postgres.ts"
 import * as PostgresPair from "../../../support/engines/PostgresPair.ts"
 import { until } from "../../../support/fixtures.ts"
 import { by, operatorOn, serviceOn } from "./fixtures.ts"
@@ -134,6 +135,64 @@ describe("Sql when PostgreSQL fails over", () => {
         yield* pair.second.promote
         const keys = stored.map(({ key }) => key)
         assert.deepStrictEqual(yield* missing(pair.second, keys), [])
+      }).pipe(Effect.scoped),
+    OPTIONS,
+  )
+
+  it.live(
+    "replaces every connection when one says that its server is read-only, and none before the end of its life",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* Postgres.make()
+        const operator = yield* operatorOn(url)
+        const clock = yield* Clock.Clock
+        let laterNanos = 0n
+        const sql = yield* serviceOn(url).pipe(
+          Effect.provideService(Clock.Clock, {
+            currentTimeMillis: clock.currentTimeMillis,
+            currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+            currentTimeNanos: clock.currentTimeNanos,
+            currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+            monotonicTimeNanos: clock.monotonicTimeNanos,
+            sleep: (duration) => clock.sleep(duration),
+            monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe() + laterNanos,
+          }),
+        )
+        /** The server's processes behind the connections that read and that commit, after each was used. */
+        const backends = Effect.gen(function* () {
+          yield* sql.top(10)
+          yield* sql.increment([by("ada")])
+          const rows = yield* operator<{ readonly pid: number }>`
+select pid from pg_stat_activity where application_name in ('scoreboard read', 'scoreboard commit') order by pid`
+          return rows.map(({ pid }) => pid)
+        })
+        const minutes = (count: number) => BigInt(count) * 60_000_000_000n
+
+        const first = yield* backends
+        assert.lengthOf(first, 2)
+        laterNanos += minutes(8)
+        assert.deepStrictEqual(yield* backends, first)
+        laterNanos += minutes(4)
+        const second = yield* backends
+        assert.isEmpty(second.filter((pid) => first.includes(pid)))
+
+        yield* operator`alter system set default_transaction_read_only = on`
+        yield* operator`select pg_reload_conf()`
+        const failing = Effect.flip(sql.increment([by("ada", { key: "k" })]))
+        yield* until("commits fail", Effect.exit(failing), Exit.isSuccess, PATIENCE)
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(sql.ping)))
+        // A primary that is read-only for a while has the newest board there is.
+        yield* sql.top(10)
+        yield* operator`alter system reset default_transaction_read_only`
+        yield* operator`select pg_reload_conf()`
+        yield* until("it takes writes again", Effect.exit(sql.ping), Exit.isSuccess, PATIENCE)
+        const { outcomes } = yield* sql.increment([by("ada", { key: "k" })])
+        assert.deepStrictEqual(
+          outcomes.map(({ _tag }) => _tag),
+          ["Counted"],
+        )
+        const third = yield* backends
+        assert.isEmpty(third.filter((pid) => second.includes(pid)))
       }).pipe(Effect.scoped),
     OPTIONS,
   )
