@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Acquirer, Borrower, Connection } from "effect/sql/SqlConnection"
 import type { SqlError } from "effect/sql/SqlError"
+import { WAIT_CANCELLED, watchWaits } from "./SqlCancelledWait.ts"
 import { sqlState } from "./SqlRolledBack.ts"
 import type { Needs, Primary } from "./SqlPrimary.ts"
 
@@ -35,16 +36,19 @@ const REPLACED: unique symbol = Symbol("replaced")
 
 /** The driver's connection as Effect's SQL client takes it. Our clients transform no rows. */
 const adapt = (pg: PgConnection, failed: (error: SqlError) => Effect.Effect<void>): Connection => {
-  const run = (sql: string, params: ReadonlyArray<unknown>, prepare: boolean) =>
-    Effect.tapError(pg.query(sql, params, prepare), failed)
-  const values = (sql: string, params: ReadonlyArray<unknown>, prepare: boolean) =>
-    Effect.tapError(pg.queryValues(sql, params, prepare), failed)
+  const isWaitCancelled = watchWaits(pg)
+  const watch = <A>(statement: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
+    Effect.flatMap(Effect.tapError(statement, failed), (result) =>
+      isWaitCancelled() ? Effect.fail(WAIT_CANCELLED) : Effect.succeed(result),
+    )
+  const rows = (sql: string, params: ReadonlyArray<unknown>, prepare: boolean) =>
+    Effect.map(watch(pg.query(sql, params, prepare)), (result) => result.rows)
   return {
-    execute: (sql, params) => Effect.map(run(sql, params, true), ({ rows }) => rows),
-    executeUnprepared: (sql, params) => Effect.map(run(sql, params, false), ({ rows }) => rows),
-    executeRaw: (sql, params) => run(sql, params, true),
-    executeValues: (sql, params) => values(sql, params, true),
-    executeValuesUnprepared: (sql, params) => values(sql, params, false),
+    execute: (sql, params) => rows(sql, params, true),
+    executeUnprepared: (sql, params) => rows(sql, params, false),
+    executeRaw: (sql, params) => watch(pg.query(sql, params)),
+    executeValues: (sql, params) => watch(pg.queryValues(sql, params)),
+    executeValuesUnprepared: (sql, params) => watch(pg.queryValues(sql, params, false)),
     executeStream: (sql, params) => Stream.tapError(pg.stream(sql, params), failed),
   }
 }

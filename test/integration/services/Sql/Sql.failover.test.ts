@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import { supersedes, versionsAhead } from "../../../../src/domain/NewerBoard.ts"
 import type { Sql } from "../../../../src/services/Sql/Sql.ts"
@@ -124,6 +125,15 @@ describe("Sql when PostgreSQL fails over", () => {
         const stored = yield* pair.first.query<{ readonly key: string }>("select key from idempotency_keys")
         assert.isAbove(stored.length, 0, "some presses are committed on the primary")
         assert.deepStrictEqual(acknowledged, [])
+        // An operator ends such a wait: PostgreSQL reports success.
+        const ended = yield* Effect.forkChild(Effect.exit(sql.increment([by("radia", { key: "radia" })])))
+        yield* until(
+          "a commit that waits is cancelled",
+          pair.first.query<{ readonly done: boolean }>(`
+select pg_cancel_backend(pid) as done from pg_stat_activity where wait_event = 'SyncRep'`),
+          (rows) => rows.length > 0,
+        )
+        assert.isTrue(Exit.isFailure(yield* Fiber.join(ended)))
         yield* pair.second.link.forward
         const outcomes = yield* Effect.forEach(stored, ({ key }) =>
           sql.increment([by(key, { key })]).pipe(Effect.retry(Schedule.spaced("50 millis"))),
