@@ -124,7 +124,7 @@ update scores s set hidden = ${random(2) === 0} from locked l where l.user_id = 
       assert.deepStrictEqual(
         yield* operator`select (select count(*)::int from board_version) as shards, (select count(*)::int from board_epoch) as epochs,
 (select count(*)::int - count(distinct name)::int from effect_sql_migrations) as repeated`,
-        [{ shards: 16, epochs: 1, repeated: 0 }],
+        [{ shards: 17, epochs: 1, repeated: 0 }],
       )
       yield* Effect.forEach(services, (sql) => sql.increment([by("ada")]), { concurrency: "unbounded" })
       assert.deepStrictEqual((yield* services[0]?.top(10) ?? Effect.die("no service")).scores, [

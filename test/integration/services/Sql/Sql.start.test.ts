@@ -72,4 +72,23 @@ where datname = current_database() and application_name like 'scoreboard %' grou
         assert.deepStrictEqual(yield* connections, [{ name: "scoreboard read", open: 8 }])
       }).pipe(Effect.scoped),
   )
+
+  it.effect(
+    "draws a new epoch if the timeline in the data is ahead of the server's: it is another's dump",
+    () =>
+      Effect.gen(function* () {
+        const url = yield* (yield* Engine).freshDatabase
+        const operator = yield* operatorOn(url)
+        const first = yield* (yield* serviceOn(url)).top(10)
+        assert.strictEqual((yield* (yield* serviceOn(url)).top(10)).epoch, first.epoch)
+        yield* operator`update board_version set n = 5000000000 where shard = 16`
+        const [second, third] = [
+          yield* (yield* serviceOn(url)).top(10),
+          yield* (yield* serviceOn(url)).top(10),
+        ]
+        assert.notStrictEqual(second.epoch, first.epoch)
+        assert.strictEqual(second.version, first.version)
+        assert.strictEqual(third.epoch, second.epoch)
+      }).pipe(Effect.scoped),
+  )
 })
