@@ -169,6 +169,25 @@ where shard <> (select min(shard) from board_version where shard <> pg_backend_p
     }).pipe(Effect.timeout("5 seconds")),
   )
 
+  it.effect("moves the version once for each change, with more connections than the version has rows", () =>
+    Effect.gen(function* () {
+      const { url, operator } = yield* setup
+      const [connections, changes] = [24, 50]
+      yield* Effect.forEach(
+        yield* Effect.forEach(Array.from({ length: connections / 4 }), () => operatorOn(url)),
+        (four) =>
+          Effect.forEach(
+            Array.from({ length: 4 * changes }),
+            () => four`select board_moved(), pg_sleep(random() * 0.002)`,
+            { concurrency: 4, discard: true },
+          ),
+        { concurrency: "unbounded", discard: true },
+      )
+      const moved = yield* operator`select sum(n)::int as version, count(*)::int as rows from board_version`
+      assert.deepStrictEqual(moved, [{ version: connections * changes, rows: 16 }])
+    }),
+  )
+
   it.effect("gives up in time on a row that is locked elsewhere, counts nothing, and continues", () =>
     Effect.gen(function* () {
       const { sql, operator } = yield* setup
