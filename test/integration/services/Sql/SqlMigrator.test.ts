@@ -25,6 +25,7 @@ const OPTIONS = { timeout: "20 seconds", excludeTestServices: true } as const
 const backup = Effect.fnUntraced(function* (url: Redacted.Redacted) {
   const context = yield* Layer.build(PgClient.layer({ url, maxConnections: 1, applicationName: "pg_dump" }))
   const sql = Context.get(context, PgClient.PgClient)
+  yield* sql`set idle_in_transaction_session_timeout = 0`
   const reads = yield* Deferred.make<void>()
   const end = yield* Deferred.make<void>()
   const session = yield* Effect.forkScoped(
@@ -102,6 +103,11 @@ layer(Engine.layer, OPTIONS)("The migrations", (it) => {
       Effect.gen(function* () {
         const { url, sql, operator } = yield* setup
         yield* older(operator)
+        // Limits for the work of every day; a migration has its own.
+        const database = new URL(Redacted.value(url)).pathname.slice(1)
+        for (const limit of ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]) {
+          yield* operator`alter database ${operator(database)} set ${operator(limit)} = '400ms'`
+        }
         const dump = yield* backup(url)
         const { lines, work } = logged(ensureSchema(url, "migrate", identity))
         const migrating = yield* Effect.forkScoped(work)
