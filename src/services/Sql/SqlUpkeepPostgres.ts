@@ -5,6 +5,7 @@ import type { SqlFailure } from "./Sql.ts"
 import { sqlCall } from "./SqlCall.ts"
 import * as SqlPools from "./SqlPools.ts"
 import { pruneKeys, pruneRevoked } from "./SqlPruning.ts"
+import { selectOldestSnapshot } from "./SqlSnapshots.ts"
 import { SqlUpkeep } from "./SqlUpkeep.ts"
 
 const onPools = Layer.effect(
@@ -13,6 +14,7 @@ const onPools = Layer.effect(
     SqlUpkeep.of({
       pruneKeys: (limit) => sqlCall("pruneKeys")(pruneKeys(reads, limit)),
       pruneRevoked: (limit) => sqlCall("pruneRevoked")(pruneRevoked(reads, limit)),
+      oldestSnapshot: sqlCall("oldestSnapshot")(selectOldestSnapshot(reads)),
     }),
   ),
 )
