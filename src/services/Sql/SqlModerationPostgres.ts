@@ -10,12 +10,12 @@ import * as SqlPools from "./SqlPools.ts"
 
 const onPools = Layer.effect(
   SqlModeration,
-  Effect.map(SqlPools.SqlPools, ({ reads }) =>
+  Effect.map(SqlPools.SqlPools, ({ players }) =>
     SqlModeration.of({
-      findPlayers: (query) => sqlCall("moderate")(findPlayers(reads, query)),
-      setHidden: (hidden, moderation) => sqlCall("moderate")(setHidden(reads, hidden, moderation)),
-      correct: (amount, moderation) => sqlCall("moderate")(correctScore(reads, amount, moderation)),
-      exportHistory: (request) => sqlCall("export")(exportHistory(reads, request)),
+      findPlayers: (query) => sqlCall("moderate")(findPlayers(players, query)),
+      setHidden: (hidden, moderation) => sqlCall("moderate")(setHidden(players, hidden, moderation)),
+      correct: (amount, moderation) => sqlCall("moderate")(correctScore(players, amount, moderation)),
+      exportHistory: (request) => sqlCall("export")(exportHistory(players, request)),
     }),
   ),
 )

@@ -9,10 +9,10 @@ import { SqlUpkeep } from "./SqlUpkeep.ts"
 
 const onPools = Layer.effect(
   SqlUpkeep,
-  Effect.map(SqlPools.SqlPools, ({ reads }) =>
+  Effect.map(SqlPools.SqlPools, ({ players }) =>
     SqlUpkeep.of({
-      pruneKeys: (limit) => sqlCall("pruneKeys")(pruneKeys(reads, limit)),
-      pruneRevoked: (limit) => sqlCall("pruneRevoked")(pruneRevoked(reads, limit)),
+      pruneKeys: (limit) => sqlCall("pruneKeys")(pruneKeys(players, limit)),
+      pruneRevoked: (limit) => sqlCall("pruneRevoked")(pruneRevoked(players, limit)),
     }),
   ),
 )

@@ -65,11 +65,13 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("The s
         })
         const connections = operator<{ readonly name: string; readonly open: number }>`
 select application_name as name, count(*)::int as open from pg_stat_activity
-where datname = current_database() and application_name like 'scoreboard %' group by 1`
+where datname = current_database() and application_name like 'scoreboard %' group by 1 order by 1`
         yield* start
-        assert.deepStrictEqual(yield* connections, [{ name: "scoreboard read", open: 4 }])
+        const opened = (each: number) =>
+          ["player", "vital"].map((name) => ({ name: `scoreboard ${name}`, open: each }))
+        assert.deepStrictEqual(yield* connections, opened(2))
         yield* start
-        assert.deepStrictEqual(yield* connections, [{ name: "scoreboard read", open: 8 }])
+        assert.deepStrictEqual(yield* connections, opened(4))
       }).pipe(Effect.scoped),
   )
 })
