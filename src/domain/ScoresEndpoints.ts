@@ -139,13 +139,13 @@ export const page = HttpApiEndpoint.get("page", "/page", {
     limit: Schema.optionalKey(pageLimit(RANK_PAGE)),
   },
   success: RankPage,
-  error: Unavailable.response,
+  error: [TooManyRequests.response, Unavailable.response],
 }).annotateMerge(
   OpenApi.annotations({
     identifier: "getPage",
     summary: "Read the whole board page by page",
     description:
       "Every visible player in the order of the board, with ranks. `after` remains valid while scores change: a " +
-      "player who moves between two requests can be on both pages or on neither.",
+      "player who moves between two requests can be on both pages or on neither. A page may be up to a second old.",
   }),
 )
