@@ -125,7 +125,7 @@ export const me = HttpApiEndpoint.get("me", "/me", {
       "Equal scores share a rank (1, 2, 2, 4). A caller without a score, or hidden from the board, has no rank, no " +
       "percentile and no neighbours. `place` tells which row of the top ten is the caller's, for the board with the same " +
       "`epoch` and `version`; addresses do not, because two players may have the same one. Please ask at most once a " +
-      "second.",
+      "second, and less often while the board changes all the time.",
   }),
 )
 

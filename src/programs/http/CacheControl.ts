@@ -11,7 +11,7 @@ export const SHARED_BRIEFLY = "public, max-age=1, stale-while-revalidate=5"
 export const SHARED_FOR_A_SECOND = "public, max-age=1"
 
 /** Sets `Cache-Control` on the answer of the current request. */
-export const cacheControl = (value: string) =>
+const cacheControl = (value: string) =>
   HttpEffect.appendPreResponseHandler((_request, response) =>
     Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", value)),
   )
