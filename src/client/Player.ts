@@ -1,3 +1,4 @@
+import type { Scores } from "../domain/Score.ts"
 import { type Environment, hostEnvironment } from "./Environment.ts"
 import { newIdempotencyKey } from "./IdempotencyKey.ts"
 import { Listeners } from "./Listeners.ts"
@@ -132,13 +133,16 @@ export class Player {
   }
 
   /**
-   * Call this when the board has changed, because score and rank may have, too. Reads them within two seconds, and at
-   * least every 45 if the board changes all the time. A player on the board reads at once, because that read tells which
-   * row is the player's; there are at most ten.
+   * Call this when the board has changed to `scores`, because score and rank may have changed, too. Reads them within two
+   * seconds, and at least every 45 if the board changes all the time. A player who is on the board, or whose address is,
+   * reads at once, because that read tells which row is the player's; there are at most ten.
    */
-  boardChanged(): void {
-    const isOnBoard = this.#view.place?.place !== undefined
-    if (isOnBoard) this.#signedIn?.reader.readSoon()
+  boardChanged(scores: Scores = []): void {
+    const { place, email } = this.#view
+    const own = email?.toLowerCase()
+    const mayBeOnBoard =
+      place?.place !== undefined || scores.some((score) => score.email.toLowerCase() === own)
+    if (mayBeOnBoard) this.#signedIn?.reader.readSoon()
     else this.#signedIn?.reader.readForBoard()
   }
 

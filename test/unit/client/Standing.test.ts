@@ -75,6 +75,18 @@ describe("Player: the own score", () => {
     assert.strictEqual(reads().length, 2)
   })
 
+  it("is read at once after a change of the board to one with the player's address", async () => {
+    const { environment, player, server, reads } = await signedIn()
+    server.standing = () => ({ status: 200, body: { score: 7, place: null, epoch: "e", version: 9 } })
+    await environment.advance(1_000)
+    player.boardChanged([{ email: "grace@example.com", score: 8 }])
+    await environment.advance(0)
+    assert.strictEqual(reads().length, 1)
+    player.boardChanged([{ email: "ADA@example.com", score: 8 }])
+    await environment.advance(0)
+    assert.strictEqual(reads().length, 2)
+  })
+
   it("is read the more rarely the more often the board changes, and at once after a press", async () => {
     const { environment, player, reads } = await signedIn()
     environment.chance = 0.5
