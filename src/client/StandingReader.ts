@@ -25,9 +25,12 @@ export class StandingReader {
   #isReading = false
   #isAskedAgain = false
   #isBoardChanged = false
-  #startedAt = -Infinity
+  #changedAt = -Infinity
   #notBefore = -Infinity
-  /** The mean time between two reads that the board causes. Doubles with each, and starts anew when the board was quiet. */
+  /**
+   * The mean time between two reads that the board causes. Doubles with each, and starts anew only when the board itself
+   * was quiet: a server that answers slowly must not be asked more often.
+   */
   #paceMs = INTERVAL_MS
   /** No change of the board causes a read before this. At random, so that players who start together drift apart. */
   #notForBoardBefore = -Infinity
@@ -48,10 +51,13 @@ export class StandingReader {
 
   /** Requests a read because the board has changed: within two seconds, or later if it has often changed of late. */
   readForBoard(): void {
+    const now = this.#environment.now()
+    if (now - this.#changedAt >= 2 * this.#paceMs) this.#paceMs = INTERVAL_MS
+    this.#changedAt = now
     if (this.#isReading) this.#isBoardChanged = true
     else {
       const spreadMs = SPREAD_MS * this.#environment.random()
-      this.#schedule(Math.max(spreadMs, this.#notForBoardBefore - this.#environment.now()), true)
+      this.#schedule(Math.max(spreadMs, this.#notForBoardBefore - now), true)
     }
   }
 
@@ -86,11 +92,7 @@ export class StandingReader {
 
   #keepPace(isForBoard: boolean): void {
     const now = this.#environment.now()
-    if (isForBoard) {
-      const isBusy = now - this.#startedAt < 2 * this.#paceMs
-      this.#paceMs = isBusy ? Math.min(2 * this.#paceMs, SLOWEST_MS) : INTERVAL_MS
-    }
-    this.#startedAt = now
+    if (isForBoard) this.#paceMs = Math.min(2 * this.#paceMs, SLOWEST_MS)
     this.#notBefore = now + INTERVAL_MS
     this.#notForBoardBefore = now + this.#paceMs * (0.5 + this.#environment.random())
   }

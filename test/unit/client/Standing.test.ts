@@ -116,6 +116,18 @@ describe("Player: the own score", () => {
     assert.strictEqual(reads().length, before + 3)
   })
 
+  it("is read no more often when every answer takes long", async () => {
+    const { environment, player, server, reads } = await signedIn()
+    environment.chance = 0.5
+    server.standing = (honest) =>
+      new Promise((resolve) => void environment.after(5_000, () => resolve(honest)))
+    for (let tenth = 0; tenth < 1_200; tenth++) {
+      player.boardChanged()
+      await environment.advance(100)
+    }
+    assert.isAtMost(reads().length, 8)
+  })
+
   it("is read again after a change of the board during a read", async () => {
     const { environment, player, server, reads } = await signedIn()
     const answered = Promise.withResolvers<FakeAnswer>()
