@@ -31,9 +31,10 @@ export const makeRecentReads = <Request, A extends object, E>(options: {
 
   const begin = Effect.fnUntraced(function* (key: string, request: Request, begunAt: number) {
     const result = options.read(request).pipe(
-      Effect.tap((value) =>
+      Effect.onExit((exit) =>
         Effect.sync(() => {
-          entry.value = value
+          if (exit._tag === "Success") entry.value = exit.value
+          else if (entries.peek(key) === entry) entries.delete(key)
         }),
       ),
     )
