@@ -10,11 +10,11 @@ import { SqlUpkeep } from "./SqlUpkeep.ts"
 
 const onPools = Layer.effect(
   SqlUpkeep,
-  Effect.map(SqlPools.SqlPools, ({ reads }) =>
+  Effect.map(SqlPools.SqlPools, ({ players }) =>
     SqlUpkeep.of({
-      pruneKeys: (limit) => sqlCall("pruneKeys")(pruneKeys(reads, limit)),
-      pruneRevoked: (limit) => sqlCall("pruneRevoked")(pruneRevoked(reads, limit)),
-      oldestSnapshot: sqlCall("oldestSnapshot")(selectOldestSnapshot(reads)),
+      pruneKeys: (limit) => sqlCall("pruneKeys")(pruneKeys(players, limit)),
+      pruneRevoked: (limit) => sqlCall("pruneRevoked")(pruneRevoked(players, limit)),
+      oldestSnapshot: sqlCall("oldestSnapshot")(selectOldestSnapshot(players)),
     }),
   ),
 )
