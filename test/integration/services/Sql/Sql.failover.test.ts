@@ -171,7 +171,7 @@ select pg_cancel_backend(pid) as done from pg_stat_activity where wait_event = '
           yield* sql.top(10)
           yield* sql.increment([by("ada")])
           const rows = yield* operator<{ readonly pid: number }>`
-select pid from pg_stat_activity where application_name in ('scoreboard read', 'scoreboard commit') order by pid`
+select pid from pg_stat_activity where application_name in ('scoreboard vital', 'scoreboard commit') order by pid`
           return rows.map(({ pid }) => pid)
         })
         const minutes = (count: number) => BigInt(count) * 60_000_000_000n
