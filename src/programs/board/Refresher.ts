@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
+import { makeModeration, moderated } from "../../foundation/Moderation.ts"
 import { outageLog } from "../../foundation/OutageLog.ts"
 import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 import type { RedisFailure } from "../../services/Redis/Redis.ts"
@@ -18,10 +19,10 @@ import { Board } from "./Board.ts"
 const TICK = "1 second"
 
 /**
- * From the end of one refresh to the next. Sockets get a board every 50 ms at most (`BROADCAST_INTERVAL`), so viewers
- * would not see more of them. After a quiet moment the first refresh begins at once.
+ * How refreshes are moderated. A lone message is shown at once. Messages that come within 20 ms of one another share a
+ * board, so a worker makes at most 50 boards a second; refreshing takes at most half of the time.
  */
-const PAUSE = "20 millis"
+const MODERATION = { longestMillis: 20, pausePerCost: 1, mergeMillis: 20 }
 
 /** Callers that wait for a refresh at one time; more of them wait for a place. */
 const MAILBOX = 256
@@ -35,12 +36,21 @@ const refreshes = labelledCounter({
 
 export type RefreshFailure = SqlFailure | RedisFailure
 
+/** Who waits for a refresh, and how many messages of the queue that is for. */
+interface Caller {
+  readonly answer: Deferred.Deferred<void, RefreshFailure>
+  readonly messages: number
+}
+
 /** Refreshes the board: one refresh at a time. All callers that arrive during one share the next. */
 export class Refresher extends Context.Service<
   Refresher,
   {
-    /** Succeeds when a refresh that began after this call has reached Redis; fails if that refresh fails. */
-    readonly refresh: Effect.Effect<void, RefreshFailure>
+    /**
+     * Succeeds when a refresh that began after this call has reached Redis; fails if that refresh fails. `messages` is
+     * how many messages of the queue ask for it, by which refreshes are moderated.
+     */
+    refresh(messages: number): Effect.Effect<void, RefreshFailure>
   }
 >()("scoreboard/programs/Refresher") {
   static readonly layer = Layer.effect(
@@ -51,7 +61,8 @@ export class Refresher extends Context.Service<
 
 const make = Effect.gen(function* () {
   const board = yield* Board
-  const mailbox = yield* Queue.bounded<Deferred.Deferred<void, RefreshFailure>>(MAILBOX)
+  const mailbox = yield* Queue.bounded<Caller>(MAILBOX)
+  const moderation = makeModeration(MODERATION)
 
   const once = board.refresh.pipe(
     Effect.tap((outcome) => refreshes.add(outcome)),
@@ -60,15 +71,20 @@ const make = Effect.gen(function* () {
   )
   const serve = Effect.gen(function* () {
     const waiting = yield* Queue.takeBetween(mailbox, 1, MAILBOX)
-    const exit = yield* Effect.exit(once)
-    for (const caller of waiting) Deferred.doneUnsafe(caller, exit)
-    yield* Effect.sleep(PAUSE)
+    const messages = waiting.reduce((sum, caller) => sum + caller.messages, 0)
+    const answered = Effect.exit(once).pipe(
+      Effect.map((exit) => {
+        for (const { answer } of waiting) Deferred.doneUnsafe(answer, exit)
+        return messages
+      }),
+    )
+    yield* moderated(moderation, answered)
   })
   yield* Effect.forkScoped(Effect.forever(survivingDefects("The refresher")(serve)))
 
-  const refresh = Effect.gen(function* () {
+  const refresh = Effect.fnUntraced(function* (messages: number) {
     const answer = yield* Deferred.make<void, RefreshFailure>()
-    yield* Queue.offer(mailbox, answer)
+    yield* Queue.offer(mailbox, { answer, messages })
     return yield* Deferred.await(answer)
   })
 
@@ -77,7 +93,7 @@ const make = Effect.gen(function* () {
     ends: "The board is refreshed again",
   })
   // The next tick is the retry.
-  const tick = Effect.ignore(outage(refresh))
+  const tick = Effect.ignore(outage(refresh(0)))
   yield* Effect.forkScoped(Effect.repeat(survivingDefects("The tick")(tick), Schedule.spaced(TICK)))
 
   return Refresher.of({ refresh })

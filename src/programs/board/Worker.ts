@@ -32,7 +32,7 @@ export const Worker = Layer.effectDiscard(
     const sqs = yield* Sqs
     const { refresh } = yield* Refresher
     // 1. Long-poll the queue for batches of 10 messages.
-    const poller = yield* makeQueuePoller({ receive: sqs.receive, showBoard: refresh })
+    const poller = yield* makeQueuePoller({ receive: sqs.receive, showBoard: refresh(0) })
 
     const handle = Effect.fn("Worker.show")(function* (batches: ReadonlyArray<Batch>) {
       // 2. Filter the messages by their type.
@@ -40,7 +40,7 @@ export const Worker = Layer.effectDiscard(
       if (increments.length > 0) {
         yield* linkTo(increments)
         // 3. Select the top 10 from PostgreSQL, 4. write it to its Redis key with a TTL of 1 minute, 5. publish it.
-        yield* refresh.pipe(
+        yield* refresh(increments.length).pipe(
           Effect.onExit((exit) => poller.setBlocked(Exit.isFailure(exit))),
           Effect.retry(refreshBackoff),
         )

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
+import { makeModeration, moderated } from "../../foundation/Moderation.ts"
 import { survivingDefects } from "../../foundation/SurvivingDefects.ts"
 import { Sql } from "../../services/Sql/Sql.ts"
 import { makeDeleter } from "./OutboxDeleter.ts"
@@ -15,10 +16,11 @@ const MAILBOX = 1000
 const COMMITS_PER_SEND = 20
 
 /**
- * From the end of one send to the next: what is committed meanwhile shares a call. A lone commit is sent at once, and
- * boards are shown every 20 ms at most.
+ * How sends are moderated. A lone commit is sent at once. A call to SQS takes 10 messages, so messages that come within
+ * 10 ms of one another share one; sending takes at most half of the time. Ten milliseconds are half of the refresher's
+ * pause, so they never delay a board by a whole round.
  */
-const PAUSE = "10 millis"
+const MODERATION = { longestMillis: 10, pausePerCost: 1, mergeMillis: 10 }
 
 /** How often the sweep looks for rows that nobody sent. */
 const SWEEP_EVERY = "2 seconds"
@@ -48,6 +50,7 @@ const make = Effect.gen(function* () {
   const send = yield* makeSend
   const deleter = yield* makeDeleter
   const mailbox = yield* Queue.dropping<Commit>(MAILBOX)
+  const moderation = makeModeration(MODERATION)
 
   /** Sends commits, and has the rows of those deleted that SQS took completely. Gives whether it took all. */
   const deliver = Effect.fnUntraced(function* (commits: ReadonlyArray<Commit>) {
@@ -59,8 +62,8 @@ const make = Effect.gen(function* () {
   /** One turn of the sender: waits for commits, sends them, and pauses. A send that began is finished. */
   const sendTurn = Effect.gen(function* () {
     const commits = yield* Queue.takeBetween(mailbox, 1, COMMITS_PER_SEND)
-    yield* Effect.uninterruptible(deliver(commits))
-    yield* Effect.sleep(PAUSE)
+    const messages = commits.reduce((sum, { events }) => sum + events.length, 0)
+    yield* moderated(moderation, Effect.as(Effect.uninterruptible(deliver(commits)), messages))
   })
 
   /** Leases rows that nobody sent in time, and sends them. Gives whether to continue: SQS took all, and there may be more. */

@@ -126,7 +126,7 @@ const race = Effect.fnUntraced(
     const worker = Layer.build(
       Layer.fresh(Refresher.layer.pipe(Layer.provide(Layer.fresh(Board.layer)))),
     ).pipe(
-      Effect.flatMap((built) => Effect.forkScoped(Effect.forever(Context.get(built, Refresher).refresh))),
+      Effect.flatMap((built) => Effect.forkScoped(Effect.forever(Context.get(built, Refresher).refresh(1)))),
     )
     const api = Effect.gen(function* () {
       const board = Context.get(yield* Layer.build(Layer.fresh(Board.layer)), Board)

@@ -45,9 +45,9 @@ describe("Refresher", () => {
         Effect.gen(function* () {
           yield* TestClock.adjust("500 millis")
           const before = state.started
-          const first = yield* Effect.forkChild(refresher.refresh)
+          const first = yield* Effect.forkChild(refresher.refresh(1))
           yield* TestClock.adjust("50 millis")
-          const others = yield* Effect.forEach([1, 2, 3, 4], () => Effect.forkChild(refresher.refresh))
+          const others = yield* Effect.forEach([1, 2, 3, 4], () => Effect.forkChild(refresher.refresh(1)))
           yield* TestClock.adjust("60 millis")
           assert.isDefined(first.pollUnsafe())
           assert.isTrue(others.every((fiber) => fiber.pollUnsafe() === undefined))
@@ -63,11 +63,11 @@ describe("Refresher", () => {
       Effect.gen(function* () {
         yield* TestClock.adjust("500 millis")
         state.fail = true
-        const failed = yield* Effect.forkChild(Effect.flip(refresher.refresh))
+        const failed = yield* Effect.forkChild(Effect.flip(refresher.refresh(1)))
         yield* TestClock.adjust("100 millis")
         assert.strictEqual((yield* Fiber.join(failed))._tag, "RedisFailure")
         state.fail = false
-        const next = yield* Effect.forkChild(refresher.refresh)
+        const next = yield* Effect.forkChild(refresher.refresh(1))
         yield* TestClock.adjust("120 millis")
         yield* Fiber.join(next)
       }),
@@ -79,10 +79,10 @@ describe("Refresher", () => {
       Effect.gen(function* () {
         yield* TestClock.adjust("500 millis")
         const before = state.started
-        yield* Effect.forkChild(refresher.refresh)
+        yield* Effect.forkChild(refresher.refresh(1))
         yield* TestClock.adjust("1 millis")
         assert.strictEqual(state.started - before, 1)
-        yield* Effect.forkChild(refresher.refresh)
+        yield* Effect.forkChild(refresher.refresh(1))
         yield* TestClock.adjust("118 millis")
         assert.strictEqual(state.started - before, 1)
         yield* TestClock.adjust("1 millis")
@@ -90,6 +90,29 @@ describe("Refresher", () => {
       }),
     ),
   )
+
+  it.effect("makes one board per lone message, and at most 50 a second when messages come quickly", () => {
+    let refreshes = 0
+    const board = Layer.mock(Board)({ refresh: Effect.sync(() => (refreshes++, "written" as const)) })
+    return Effect.gen(function* () {
+      const refresher = yield* Refresher
+      yield* TestClock.adjust("100 millis")
+      const lone = refreshes
+      for (let n = 1; n <= 10; n++) {
+        yield* Effect.forkChild(refresher.refresh(1))
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(refreshes, lone + n)
+        yield* TestClock.adjust("39 millis")
+      }
+      const before = refreshes
+      for (let n = 0; n < 1000; n++) {
+        yield* Effect.forkChild(refresher.refresh(1))
+        yield* TestClock.adjust("1 millis")
+      }
+      // A tenth more: at the start the rate is not known yet.
+      assert.isAtMost(refreshes - before, 55)
+    }).pipe(Effect.provide(Refresher.layer.pipe(Layer.provide(board))))
+  })
 
   it.effect("refreshes by itself about every second, also after failures", () =>
     withRefreshes((_, state) =>

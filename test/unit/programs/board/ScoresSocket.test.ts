@@ -6,17 +6,58 @@ import { hopDuring } from "../observe/fixtures.ts"
 import { scores, update, withSockets } from "./socketFixtures.ts"
 
 describe("ScoresSocket", () => {
-  it.effect("sends the first board at once, then the newest of each interval, and the last one always", () =>
+  it.effect("sends the first board at once, then the newest of each pause, and the last one always", () =>
     withSockets((world) =>
       Effect.gen(function* () {
+        world.broadcastMillis = 10
         yield* world.publish(update(1))
         yield* TestClock.adjust("1 millis")
         assert.deepStrictEqual(scores(world.sent), [1])
         for (let version = 2; version <= 9; version++) yield* world.publish(update(version))
-        yield* TestClock.adjust("48 millis")
+        yield* TestClock.adjust("58 millis")
         assert.deepStrictEqual(scores(world.sent), [1])
         yield* TestClock.adjust("2 millis")
         assert.deepStrictEqual(scores(world.sent), [1, 9])
+      }),
+    ),
+  )
+
+  it.effect("sends every board at once while broadcasts cost little and boards do not come in crowds", () =>
+    withSockets((world) =>
+      Effect.gen(function* () {
+        for (let version = 1; version <= 20; version++) {
+          yield* world.publish(update(version))
+          yield* TestClock.adjust("1 millis")
+          assert.strictEqual(scores(world.sent).at(-1), version)
+          yield* TestClock.adjust("20 millis")
+        }
+      }),
+    ),
+  )
+
+  it.effect("broadcasts for a tenth of the time at most", () =>
+    withSockets((world) =>
+      Effect.gen(function* () {
+        world.broadcastMillis = 2
+        for (let version = 1; version <= 100; version++) {
+          yield* world.publish(update(version))
+          yield* TestClock.adjust("10 millis")
+        }
+        assert.closeTo(world.sent.length * 2, 100, 4)
+      }),
+    ),
+  )
+
+  it.effect("shows at most about 60 boards a second however many come, and the last one always", () =>
+    withSockets((world) =>
+      Effect.gen(function* () {
+        for (let version = 1; version <= 1000; version++) {
+          yield* world.publish(update(version))
+          yield* TestClock.adjust("1 millis")
+        }
+        assert.isBelow(world.sent.length, 70)
+        yield* TestClock.adjust("50 millis")
+        assert.strictEqual(scores(world.sent).at(-1), 1000)
       }),
     ),
   )
@@ -36,6 +77,7 @@ describe("ScoresSocket", () => {
   it.effect("has newcomers shown a board at once, while it waits for its broadcast", () =>
     withSockets((world) =>
       Effect.gen(function* () {
+        world.broadcastMillis = 10
         yield* world.publish(update(1))
         yield* TestClock.adjust("1 millis")
         for (const [version, newest] of [
@@ -48,7 +90,7 @@ describe("ScoresSocket", () => {
           assert.deepStrictEqual(scores([world.held("plain")]), [newest])
         }
         assert.deepStrictEqual(scores(world.sent), [1])
-        yield* TestClock.adjust("50 millis")
+        yield* TestClock.adjust("60 millis")
         assert.deepStrictEqual(scores(world.sent), [1, 5])
       }),
     ),
@@ -129,13 +171,14 @@ describe("ScoresSocket", () => {
     ),
   )
 
-  it.effect("counts the wait for the interval to the way from the hub to the sockets", () =>
+  it.effect("counts the pause and the broadcast to the way from the hub to the sockets", () =>
     withSockets((world) =>
       Effect.gen(function* () {
+        world.broadcastMillis = 10
         yield* world.publish(update(1))
-        yield* TestClock.adjust("10 millis")
+        yield* TestClock.adjust("20 millis")
         const second = Effect.andThen(world.publish(update(2)), TestClock.adjust("60 millis"))
-        assert.deepStrictEqual(yield* hopDuring("hub-sockets", second), { count: 1, millis: 40 })
+        assert.deepStrictEqual(yield* hopDuring("hub-sockets", second), { count: 1, millis: 50 })
       }),
     ),
   )

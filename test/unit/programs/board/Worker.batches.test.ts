@@ -28,7 +28,7 @@ describe("Worker: batches together", () => {
         Layer.succeed(
           Refresher,
           Refresher.of({
-            refresh: Effect.suspend(() => (refreshes++, Effect.sleep("1 second"))),
+            refresh: () => Effect.suspend(() => (refreshes++, Effect.sleep("1 second"))),
           }),
         ),
       )
@@ -57,7 +57,7 @@ describe("Worker: batches together", () => {
               ? Effect.fail(new SqsFailure({ operation: "delete", cause: new Error("away") }))
               : Effect.sync(() => (deleted.push(...receipts), [])),
         }),
-        Layer.succeed(Refresher, Refresher.of({ refresh: Effect.sleep("1 second") })),
+        Layer.succeed(Refresher, Refresher.of({ refresh: () => Effect.sleep("1 second") })),
       )
       yield* Effect.gen(function* () {
         yield* settle
@@ -83,7 +83,9 @@ describe("Worker: batches together", () => {
         }),
         Layer.succeed(
           Refresher,
-          Refresher.of({ refresh: Effect.suspend(() => (refreshes++ === 0 ? Effect.never : Effect.void)) }),
+          Refresher.of({
+            refresh: () => Effect.suspend(() => (refreshes++ === 0 ? Effect.never : Effect.void)),
+          }),
         ),
       )
       yield* Effect.gen(function* () {
@@ -110,7 +112,7 @@ describe("Worker: batches together", () => {
           }),
           delete: (receipts) => Effect.sync(() => (deleted.push(...receipts), [])),
         }),
-        Layer.succeed(Refresher, Refresher.of({ refresh: Effect.sleep("2 seconds") })),
+        Layer.succeed(Refresher, Refresher.of({ refresh: () => Effect.sleep("2 seconds") })),
       )
       yield* Layer.buildWithScope(Worker.pipe(Layer.provide(services)), scope)
       yield* settle

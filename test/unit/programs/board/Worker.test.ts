@@ -99,7 +99,7 @@ describe("Worker", () => {
         }),
         Layer.succeed(
           Refresher,
-          Refresher.of({ refresh: Effect.suspend(() => (away ? Effect.fail(failure) : Effect.void)) }),
+          Refresher.of({ refresh: () => Effect.suspend(() => (away ? Effect.fail(failure) : Effect.void)) }),
         ),
       )
       yield* Effect.gen(function* () {
@@ -131,7 +131,7 @@ describe("Worker", () => {
           }).pipe(Effect.ensuring(Effect.sync(() => receiving--))),
           delete: () => Effect.succeed([]),
         }),
-        Layer.succeed(Refresher, Refresher.of({ refresh: Effect.void })),
+        Layer.succeed(Refresher, Refresher.of({ refresh: () => Effect.void })),
       )
       yield* Effect.gen(function* () {
         const mostDuring = Effect.gen(function* () {
@@ -156,7 +156,7 @@ describe("Worker", () => {
         Layer.mock(Sqs)({
           receive: Effect.suspend(() => (receives++ < 20 ? Effect.die("a defect") : Effect.never)),
         }),
-        Layer.succeed(Refresher, Refresher.of({ refresh: Effect.void })),
+        Layer.succeed(Refresher, Refresher.of({ refresh: () => Effect.void })),
       )
       yield* Effect.andThen(
         TestClock.adjust("1 minute"),

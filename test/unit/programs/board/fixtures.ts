@@ -42,10 +42,11 @@ export const run = Effect.fnUntraced(function* (
     Layer.succeed(
       Refresher,
       Refresher.of({
-        refresh: Effect.tap(
-          Effect.suspend(() => (log.push("refresh"), refresh)),
-          () => Effect.sync(() => log.push("refreshed")),
-        ),
+        refresh: () =>
+          Effect.tap(
+            Effect.suspend(() => (log.push("refresh"), refresh)),
+            () => Effect.sync(() => log.push("refreshed")),
+          ),
       }),
     ),
   )

@@ -34,6 +34,8 @@ export interface World {
   key: BoardUpdate | undefined
   /** How long a read takes, in milliseconds. */
   readMillis: number
+  /** How long a broadcast takes, in milliseconds, after the text was sent. */
+  broadcastMillis: number
   /** A read as `Board.current` shares it: whoever asks while it runs gets its result. */
   readonly current: Effect.Effect<unknown, SqlFailure>
   readonly notify: (notification: BoardNotification) => Effect.Effect<unknown>
@@ -63,6 +65,7 @@ export const withSockets = <A, E>(test: (world: World) => Effect.Effect<A, E>) =
       held: () => "",
       key: undefined,
       readMillis: 0,
+      broadcastMillis: 0,
       current,
       notify,
       publish: (board) =>
@@ -77,7 +80,10 @@ export const withSockets = <A, E>(test: (world: World) => Effect.Effect<A, E>) =
       Layer.mock(SocketHub)({
         accept: () => undefined,
         hold: (text) => Effect.sync(() => void (world.held = text)),
-        broadcast: Effect.sync(() => void world.sent.push(world.held("plain"))),
+        broadcast: Effect.suspend(() => {
+          world.sent.push(world.held("plain"))
+          return world.broadcastMillis === 0 ? Effect.void : Effect.sleep(world.broadcastMillis)
+        }),
       }),
       ConfigProvider.layer(ConfigProvider.fromUnknown({ BROADCAST_INTERVAL: "50 millis" })),
     )

@@ -109,20 +109,50 @@ describe("Outbox", () => {
     ),
   )
 
-  it.effect("sends a lone commit at once, and what is committed in the next 10 ms together", () =>
+  it.effect("sends lone commits at once, one call each", () =>
     withQueue(
       () => Effect.succeed([]),
+      (outbox, world) =>
+        Effect.gen(function* () {
+          for (let n = 0; n < 20; n++) {
+            outbox.offer(commit(String(n), 1))
+            yield* TestClock.adjust("1 millis")
+            assert.strictEqual(world.calls.length, n + 1)
+            yield* TestClock.adjust("19 millis")
+          }
+        }),
+    ),
+  )
+
+  it.effect("sends together what is committed while the last call was under way, and as long again", () =>
+    withQueue(
+      () => Effect.delay(Effect.succeed([]), "4 millis"),
       (outbox, world) =>
         Effect.gen(function* () {
           yield* TestClock.adjust("1 second")
           for (let n = 0; n < 4; n++) {
             outbox.offer(commit(String(n), 1))
-            yield* TestClock.adjust("3 millis")
+            yield* TestClock.adjust("2 millis")
           }
+          yield* TestClock.adjust("20 millis")
           assert.deepStrictEqual(
             world.calls.map((call) => call.length),
             [1, 3],
           )
+        }),
+    ),
+  )
+
+  it.effect("makes no more than a call every 10 ms when commits come quickly", () =>
+    withQueue(
+      () => Effect.succeed([]),
+      (outbox, world) =>
+        Effect.gen(function* () {
+          for (let n = 0; n < 1000; n++) {
+            outbox.offer(commit(String(n), 1))
+            yield* TestClock.adjust("1 millis")
+          }
+          assert.isAtMost(world.calls.length, 110)
         }),
     ),
   )
