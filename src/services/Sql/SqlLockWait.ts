@@ -141,11 +141,12 @@ const attempts = Effect.fnUntraced(function* <A, E, R>(
 /** A transaction whose statements may take any time, but wait for a lock only so long that nobody behind them fails. */
 const patientTransaction = <A, E, R>(sql: SqlClient.SqlClient, transaction: Effect.Effect<A, E, R>) =>
   sql.withTransaction(
-    Effect.andThen(
+    // By a stricter default, a transaction would keep its snapshot, and a concurrent build would wait for its own guard.
+    sql`set transaction isolation level read committed`.pipe(
       // A role may have limits of its own. The names that a server does not know are no error in this form.
-      sql`select set_config(name, case name when 'lock_timeout' then ${String(LOCK_TIMEOUT_MILLIS)} else '0' end, true) from pg_settings
-where name in ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`,
-      transaction,
+      Effect.andThen(sql`select set_config(name, case name when 'lock_timeout' then ${String(LOCK_TIMEOUT_MILLIS)} else '0' end, true) from pg_settings
+where name in ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`),
+      Effect.andThen(transaction),
     ),
   )
 

@@ -31,7 +31,12 @@ export const operatorConnection = (
       maxConnections: 1,
       applicationName,
       connectTimeout: CONNECT_TIMEOUT,
-      startupParameters: { statement_timeout: "0", ...settings },
+      startupParameters: {
+        statement_timeout: "0",
+        // Under a stricter default of the database, a command would fail beside increments (40001).
+        default_transaction_isolation: "read committed",
+        ...settings,
+      },
     })
   }).pipe(operatorCall("ping"))
 

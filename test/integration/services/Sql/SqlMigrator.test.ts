@@ -103,11 +103,12 @@ layer(Engine.layer, OPTIONS)("The migrations", (it) => {
       Effect.gen(function* () {
         const { url, sql, operator } = yield* setup
         yield* older(operator)
-        // Limits for the work of every day; a migration has its own.
+        // Settings for the work of every day; a migration has its own.
         const database = new URL(Redacted.value(url)).pathname.slice(1)
         for (const limit of ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]) {
           yield* operator`alter database ${operator(database)} set ${operator(limit)} = '400ms'`
         }
+        yield* operator`alter database ${operator(database)} set default_transaction_isolation = 'repeatable read'`
         const dump = yield* backup(url)
         const { lines, work } = logged(ensureSchema(url, "migrate", identity))
         const migrating = yield* Effect.forkScoped(work)
