@@ -13,7 +13,7 @@ import * as CognitoServer from "../support/engines/CognitoServer.ts"
 import * as Postgres from "../support/engines/Postgres.ts"
 import { type RedisEngine, startRedisServer } from "../support/engines/RedisServer.ts"
 import { type SqsServer, startSqsServer } from "../support/engines/SqsServer.ts"
-import { request, until } from "../support/fixtures.ts"
+import { request, until, untilSignedIn } from "../support/fixtures.ts"
 
 export const ROOT = join(import.meta.dirname, "../..")
 
@@ -187,11 +187,13 @@ const Tokens = Schema.fromJsonString(
 /** Signs in and gives the access token. */
 export const signIn = (url: string, user: { readonly email: string; readonly password: string }) =>
   Effect.gen(function* () {
-    const answer = yield* request(`${url}/users/auth/login`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ email: user.email, password: user.password }),
-    })
+    const answer = yield* untilSignedIn(
+      request(`${url}/users/auth/login`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ email: user.email, password: user.password }),
+      }),
+    )
     assert.strictEqual(answer.status, 200, answer.body)
     return Schema.decodeUnknownSync(Tokens)(answer.body).accessToken
   })
