@@ -7,13 +7,29 @@ import * as Schema from "effect/Schema"
 import { SqlFailure } from "./Sql.ts"
 import { migrate } from "./SqlMigrations.ts"
 
-const PostgresUrl = Schema.String.check(
-  Schema.makeFilter(
-    (text) =>
-      /^postgres(ql)?:$/.test(URL.parse(text)?.protocol ?? "") ||
-      "expected postgres[ql]://[user[:password]@]host[:port]/database",
-  ),
-)
+/** What the driver does something with, and we do not replace by something of our own. */
+const PARAMETERS = ["host", "port", "user", "password", "dbname", "options", "sslmode"]
+
+/** `prefer` and `allow` go on without TLS if the server has none; the others check its certificate, and so do these. */
+const SSL_MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+/** What is wrong with a connection string, without any of its values: they may be secret. */
+const problemOf = (text: string): string | undefined => {
+  const url = URL.parse(text)
+  if (!/^postgres(ql)?:$/.test(url?.protocol ?? "")) {
+    return "expected postgres[ql]://[user[:password]@]host[:port]/database"
+  }
+  const unknown = [...(url?.searchParams.keys() ?? [])].filter((name) => !PARAMETERS.includes(name))
+  if (unknown.length > 0) {
+    return `unknown: ${unknown.join(", ")}; parameters may be ${PARAMETERS.join(", ")}`
+  }
+  const modes = url?.searchParams.getAll("sslmode") ?? []
+  return modes.every((mode) => SSL_MODES.includes(mode))
+    ? undefined
+    : `sslmode may be ${SSL_MODES.join(", ")}`
+}
+
+const PostgresUrl = Schema.String.check(Schema.makeFilter((text) => problemOf(text) ?? true))
 
 /** `DATABASE_URL`: postgresql://user:password@host:port/database, the primary of a PostgreSQL 15 or later. */
 export const config = { url: Config.schema(Schema.Redacted(PostgresUrl), "DATABASE_URL") }

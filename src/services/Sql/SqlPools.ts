@@ -1,15 +1,15 @@
-import * as PgClient from "@effect/sql-pg/PgClient"
+import type * as PgPool from "@effect/sql-pg/PgPool"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { SqlFailure } from "./Sql.ts"
+import * as SqlConnections from "./SqlConnections.ts"
 import * as SqlDatabase from "./SqlDatabase.ts"
 import { CONNECT_TIMEOUT } from "./SqlMigrations.ts"
-
-/** Upper bound of any statement at the server: far above the slowest seen (8 ms), below what a caller waits. */
-const STATEMENT_TIMEOUT_MILLIS = 2000
+import * as SqlPrimary from "./SqlPrimary.ts"
+import { STATEMENT_TIMEOUT_MILLIS, tryOut } from "./SqlSettings.ts"
 
 /** A row locked elsewhere (an operator's open transaction) fails a statement after this long. */
 const LOCK_TIMEOUT_MILLIS = 1000
@@ -38,18 +38,29 @@ const READ_CONNECTIONS = 4
 const LIMITS = {
   statement_timeout: String(STATEMENT_TIMEOUT_MILLIS),
   lock_timeout: String(LOCK_TIMEOUT_MILLIS),
+  // Under a stricter default of the database or the role, commits of the same player would fail each other (40001).
+  default_transaction_isolation: "read committed",
 }
 
 const open = Effect.gen(function* () {
   const { url } = yield* SqlDatabase.SqlDatabase
-  const pool = (name: string, maxConnections: number, startupParameters: Record<string, string>) =>
-    PgClient.make({
+  const primary = SqlPrimary.make()
+  const pool = Effect.fnUntraced(function* (
+    name: string,
+    maxConnections: number,
+    startupParameters: Record<string, string>,
+    needs: SqlPrimary.Needs = { writes: true },
+  ) {
+    const config: PgPool.Config = {
       url,
       maxConnections,
       applicationName: `scoreboard ${name}`,
       connectTimeout: CONNECT_TIMEOUT,
       startupParameters: { ...LIMITS, ...startupParameters },
-    })
+    }
+    yield* tryOut(config, (connection) => primary.admit(connection, needs))
+    return yield* SqlConnections.make(config, needs, primary)
+  })
   const commitPool = (name: string, connections: number, lockTimeoutMillis: number) =>
     pool(name, connections, {
       lock_timeout: String(lockTimeoutMillis),
@@ -57,9 +68,10 @@ const open = Effect.gen(function* () {
       plan_cache_mode: "force_generic_plan",
     })
   return {
+    primary,
     commits: yield* commitPool("commit", COMMIT_CONNECTIONS, COMMIT_LOCK_TIMEOUT_MILLIS),
     commitsAside: yield* commitPool("commit aside", ASIDE_CONNECTIONS, ASIDE_LOCK_TIMEOUT_MILLIS),
-    reads: yield* pool("read", READ_CONNECTIONS, {}),
+    reads: yield* pool("read", READ_CONNECTIONS, {}, { writes: false }),
     // Losing a lease or a deletion in a crash only sends a message twice, so neither waits for the disk.
     outbox: yield* pool("outbox", OUTBOX_CONNECTIONS, { synchronous_commit: "off" }),
   }
@@ -69,6 +81,8 @@ const open = Effect.gen(function* () {
 export class SqlPools extends Context.Service<
   SqlPools,
   {
+    /** Where all of them lead. */
+    readonly primary: SqlPrimary.Primary
     readonly commits: SqlClient.SqlClient
     readonly commitsAside: SqlClient.SqlClient
     readonly reads: SqlClient.SqlClient

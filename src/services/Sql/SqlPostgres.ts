@@ -14,7 +14,7 @@ import { revokeToken } from "./SqlRevocation.ts"
 
 const onPools = Layer.effect(
   Sql,
-  Effect.map(SqlPools.SqlPools, ({ commits, commitsAside, reads, outbox }) =>
+  Effect.map(SqlPools.SqlPools, ({ primary, commits, commitsAside, reads, outbox }) =>
     Sql.of({
       increment: (batch) => sqlCall("increment")(commitIncrements(commits, batch)),
       incrementAside: (batch) => sqlCall("increment")(commitIncrements(commitsAside, batch)),
@@ -29,7 +29,7 @@ const onPools = Layer.effect(
       standing: (request) => sqlCall("standing")(selectStanding(reads, request)),
       page: (request) => sqlCall("page")(selectPage(reads, request)),
       revoke: (revocation) => sqlCall("revoke")(revokeToken(reads, revocation)),
-      ping: sqlCall("ping")(Effect.asVoid(reads`select 1`)),
+      ping: sqlCall("ping")(primary.ping(reads)),
     }),
   ),
 )
