@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Statement from "effect/sql/Statement"
 import { incrementsStatement } from "../../../../src/services/Sql/SqlCommit.ts"
 import { leaseStatement } from "../../../../src/services/Sql/SqlOutbox.ts"
+import { playersStatement } from "../../../../src/services/Sql/SqlPlayers.ts"
 import { pruneKeysStatement } from "../../../../src/services/Sql/SqlPruning.ts"
 import { by, Engine, setup } from "./fixtures.ts"
 
@@ -59,6 +60,26 @@ insert into outbox (due, messages) select now() - interval '1 second', '[]' from
         lines.filter((line) => line.includes("Seq Scan on outbox")),
         [],
       )
+    }),
+  )
+
+  it.effect("finds a player by id or by e-mail without reading the others", () =>
+    Effect.gen(function* () {
+      const { operator } = yield* setup
+      yield* operator`
+insert into users (id, email) select 'player-' || n, n || '@example.com' from generate_series(1, ${MANY}::int) n`
+      yield* operator`vacuum (analyze) users`
+      for (const [column, value] of [
+        ["id", "player-7"],
+        ["email", "7@example.com"],
+      ] as const) {
+        const lines = yield* performed(operator, playersStatement(operator, column, value))
+        assert.isNotEmpty(lines)
+        assert.deepStrictEqual(
+          lines.filter((line) => line.includes("Seq Scan on users")),
+          [],
+        )
+      }
     }),
   )
 
