@@ -37,6 +37,8 @@ export const watchStalls = Effect.gen(function* () {
   }
 })
 
+export type Stalls = Effect.Success<typeof watchStalls>
+
 /** Like `Effect.timed`, but in milliseconds, without the time in which this process could not run. */
 export const timedRunning = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.scoped(
