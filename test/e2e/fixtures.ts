@@ -128,13 +128,13 @@ export interface Ended {
   readonly lines: ReadonlyArray<string>
 }
 
-/** Runs a main file to its end, at most 15 s. */
+/** Runs a main file to its end, at most a minute. */
 export const runToEnd = (main: string, env: Environment, cwd = ROOT) =>
   Effect.callback<Ended>((resume) => {
     const child = execFile(
       process.execPath,
       [join(ROOT, `src/main-${main}.ts`)],
-      { cwd, env: { PATH: process.env["PATH"], ...env }, timeout: 15_000, killSignal: "SIGKILL" },
+      { cwd, env: { PATH: process.env["PATH"], ...env }, timeout: 60_000, killSignal: "SIGKILL" },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1
         resume(
