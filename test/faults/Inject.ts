@@ -17,8 +17,8 @@ const PATIENCE_MILLIS = 3_000
 /** The same for a fault of which a run has only one. */
 const RARE_PATIENCE_MILLIS = 20_000
 
-/** A rolling restart must not wait for the end of a backup, which can take hours; in milliseconds. */
-const RESTARTED_WITHIN_MILLIS = 25_000
+/** A rolling restart must not wait for the end of a backup, which waits for the restart here; in milliseconds. */
+const RESTARTED_WITHIN_MILLIS = 60_000
 
 const APIS = ["api-1", "api-2"] as const
 
