@@ -1,6 +1,5 @@
 import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -14,6 +13,7 @@ import * as Postgres from "../support/engines/Postgres.ts"
 import { type RedisEngine, startRedisServer } from "../support/engines/RedisServer.ts"
 import { type SqsServer, startSqsServer } from "../support/engines/SqsServer.ts"
 import { request, until, untilSignedIn } from "../support/fixtures.ts"
+import { timedRunning } from "../support/stalls.ts"
 
 export const ROOT = join(import.meta.dirname, "../..")
 
@@ -87,18 +87,18 @@ const managementOf = (child: ChildProcess) => {
   return `http://127.0.0.1:${port}`
 }
 
-/** Waits for the end after a signal, or several in a row: the exit code, and how long it took in milliseconds. */
+/** Waits for the end after a signal, or several in a row: the exit code, and how long it took in milliseconds, without stalls of this process. */
 export const stopped = (running: Running, ...signals: ReadonlyArray<NodeJS.Signals>) =>
   Effect.gen(function* () {
-    const [elapsed, code] = yield* Effect.timed(
+    const [millis, code] = yield* timedRunning(
       Effect.andThen(
         Effect.forEach(signals, (signal) => Effect.delay(running.process.signal(signal), "50 millis"), {
           discard: true,
         }),
-        Effect.timeout(running.process.exit, "20 seconds"),
+        Effect.timeout(running.process.exit, "40 seconds"),
       ),
     )
-    return { code, millis: Duration.toMillis(elapsed) }
+    return { code, millis }
   })
 
 /** Starts an API process and waits until it listens. */
@@ -218,4 +218,4 @@ const readiness = (management: string) =>
 
 /** Waits until a process says this of its readiness. */
 export const untilReadiness = (management: string, wanted: string) =>
-  until(`readiness "${wanted}"`, readiness(management), (seen) => seen === wanted, "15 seconds")
+  until(`readiness "${wanted}"`, readiness(management), (seen) => seen === wanted, "30 seconds")
