@@ -2,6 +2,7 @@ import * as Layer from "effect/Layer"
 import { Listener } from "../../services/Listener/Listener.ts"
 import { SocketHub } from "../../services/SocketHub/SocketHub.ts"
 import { apiConfig, ApiServer } from "../http/ApiServer.ts"
+import { BoundedReads } from "../http/BoundedReads.ts"
 import { Board } from "../board/Board.ts"
 import { ApiHealth } from "../observe/ProcessHealth.ts"
 import { Increment } from "../increment/Increment.ts"
@@ -20,7 +21,7 @@ export const ApiProcess = (defaultHost: string) =>
   ApiServer.layer(defaultHost).pipe(
     Layer.provide(Management(defaultHost)),
     Layer.provide(ApiHealth),
-    Layer.provide([Increment.layer, ScoresSocket, Limits.layer]),
+    Layer.provide([Increment.layer, ScoresSocket, Limits.layer, BoundedReads.layer]),
     Layer.provide(Outbox.layer),
     Layer.provide(Board.layer),
   )

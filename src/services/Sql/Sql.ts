@@ -24,6 +24,7 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "leaseOutbox",
     "deleteOutbox",
     "pruneKeys",
+    "oldestSnapshot",
     "ping",
   ]),
   cause: Schema.Defect(),

@@ -15,6 +15,9 @@ const LOCK_TIMEOUT_MILLIS = 300
 /** Between two attempts, for those who queued behind the last one; with jitter, so that several starts do not meet. */
 const PAUSE_MILLIS = { least: 700, most: 1_500 }
 
+/** The same where nobody needs the lock but others who start: so long does a start wait for another one that is done. */
+const TABLE_PAUSE_MILLIS = { least: 50, most: 150 }
+
 /** How often a long wait looks who holds it up. */
 const LOOK_EVERY = "100 millis"
 
@@ -121,14 +124,17 @@ const isLockTimeout = (error: unknown) =>
 const attempts = Effect.fnUntraced(function* <A, E, R>(
   attempt: Effect.Effect<A, E, R>,
   account: ReturnType<typeof makeAccount>,
-  blockers: Effect.Effect<Blockers, unknown>,
+  options: {
+    readonly blockers: Effect.Effect<Blockers, unknown>
+    readonly pauseMillis: { readonly least: number; readonly most: number }
+  },
 ) {
   const tried = Effect.map(attempt, (value) => ({ value }))
   for (;;) {
     const done = yield* Effect.catchIf(tried, isLockTimeout, () => Effect.undefined)
     if (done !== undefined) return done.value
-    yield* account.blocked(yield* blockers)
-    yield* Effect.sleep(yield* Random.nextBetween(PAUSE_MILLIS.least, PAUSE_MILLIS.most))
+    yield* account.blocked(yield* options.blockers)
+    yield* Effect.sleep(yield* Random.nextBetween(options.pauseMillis.least, options.pauseMillis.most))
   }
 })
 
@@ -151,7 +157,11 @@ export const waitingForTable = <A, E, R>(
   sql: SqlClient.SqlClient,
   wait: { readonly what: string; readonly table: string },
   transaction: Effect.Effect<A, E, R>,
-) => attempts(patientTransaction(sql, transaction), makeAccount(wait.what), holdersOf(sql, wait.table))
+) =>
+  attempts(patientTransaction(sql, transaction), makeAccount(wait.what), {
+    blockers: holdersOf(sql, wait.table),
+    pauseMillis: TABLE_PAUSE_MILLIS,
+  })
 
 /**
  * Runs a transaction again and again until it gets all its locks. `watcher`, another connection, sees meanwhile who holds
@@ -164,7 +174,10 @@ export const waitingForLocks = <A, E, R>(
 ) => {
   const account = makeAccount(wait.what)
   return Effect.raceFirst(
-    attempts(patientTransaction(sql, transaction), account, Effect.succeed([])),
+    attempts(patientTransaction(sql, transaction), account, {
+      blockers: Effect.succeed([]),
+      pauseMillis: PAUSE_MILLIS,
+    }),
     watch(wait.watcher, account, false),
   )
 }
@@ -180,7 +193,10 @@ export const waitingForTransactions = <A, E, R>(
   statements: Effect.Effect<A, E, R>,
 ) =>
   sql`set statement_timeout = 0`.pipe(
+    // A lock that waits in nobody's way needs no limit, and a build that is cut off is lost.
+    Effect.andThen(sql`set lock_timeout = 0`),
     Effect.andThen(statements),
     Effect.ensuring(Effect.ignore(sql`reset statement_timeout`)),
+    Effect.ensuring(Effect.ignore(sql`reset lock_timeout`)),
     Effect.raceFirst(watch(wait.watcher, makeAccount(wait.what), true)),
   )

@@ -4,7 +4,7 @@ import createScores from "./migrations/0001_create_scores.ts"
 import indexRevokedTokens from "./migrations/0002_index_revoked_tokens.ts"
 import addModeration from "./migrations/0003_add_moderation.ts"
 import indexKeysByTime from "./migrations/0004_index_keys_by_time.ts"
-import indexEmailsAndDue from "./migrations/0005_index_emails_and_due.ts"
+import avoidScans from "./migrations/0005_avoid_scans.ts"
 
 /** A connection that is not made by then is given up; a pool tries again for the next caller. */
 export const CONNECT_TIMEOUT = "2 seconds"
@@ -18,14 +18,14 @@ export const migrations = {
   "0002_index_revoked_tokens": indexRevokedTokens,
   "0003_add_moderation": addModeration,
   "0004_index_keys_by_time": indexKeysByTime,
-  "0005_index_emails_and_due": indexEmailsAndDue,
+  "0005_avoid_scans": avoidScans,
 }
 
 /**
  * Migrations whose statements cannot run in a transaction, because they build an index while others write. An attempt that
  * was cut off runs again from its first statement. Every other migration is one transaction.
  */
-const OUTSIDE_TRANSACTION: ReadonlySet<string> = new Set(["0005_index_emails_and_due"])
+const OUTSIDE_TRANSACTION: ReadonlySet<string> = new Set(["0005_avoid_scans"])
 
 /** One step of the schema. */
 export interface Migration {

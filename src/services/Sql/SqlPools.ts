@@ -32,8 +32,18 @@ const ASIDE_CONNECTIONS = 1
 /** Leases and deletions of sent commits are rare and may wait for one another. */
 const OUTBOX_CONNECTIONS = 1
 
-/** All requests in flight share one read of the board, so only a few reads are ever open at once. */
-const READ_CONNECTIONS = 4
+/**
+ * For what nobody may keep waiting: readiness, the board, logouts and registrations. A worker selects one board at a time,
+ * an API process lets all requests in flight share one, and the rest are single rows by key (0.1 ms): the second connection
+ * is for them while the first selects a board.
+ */
+const VITAL_CONNECTIONS = 2
+
+/** For what signed-in players read of themselves (0.3 ms each), and for the upkeep. One slow read leaves the other free. */
+const PLAYER_CONNECTIONS = 2
+
+/** For what anybody may read without a token: pages of ranks. As many as cores that one process may keep busy with them. */
+const PAGE_CONNECTIONS = 2
 
 const LIMITS = {
   statement_timeout: String(STATEMENT_TIMEOUT_MILLIS),
@@ -71,13 +81,18 @@ const open = Effect.gen(function* () {
     primary,
     commits: yield* commitPool("commit", COMMIT_CONNECTIONS, COMMIT_LOCK_TIMEOUT_MILLIS),
     commitsAside: yield* commitPool("commit aside", ASIDE_CONNECTIONS, ASIDE_LOCK_TIMEOUT_MILLIS),
-    reads: yield* pool("read", READ_CONNECTIONS, {}, { writes: false }),
+    vital: yield* pool("vital", VITAL_CONNECTIONS, {}, { writes: false }),
+    players: yield* pool("player", PLAYER_CONNECTIONS, {}, { writes: false }),
+    pages: yield* pool("page", PAGE_CONNECTIONS, {}, { writes: false }),
     // Losing a lease or a deletion in a crash only sends a message twice, so neither waits for the disk.
     outbox: yield* pool("outbox", OUTBOX_CONNECTIONS, { synchronous_commit: "off" }),
   }
 }).pipe(Effect.mapError((cause) => new SqlFailure({ operation: "ping", cause })))
 
-/** The connections of one process, by what they are for; they close with the scope. */
+/**
+ * The connections of one process, by what they are for: ten at most, opened when they are needed, closed with the scope.
+ * No flood of one kind of request can take the connections of another kind.
+ */
 export class SqlPools extends Context.Service<
   SqlPools,
   {
@@ -85,7 +100,9 @@ export class SqlPools extends Context.Service<
     readonly primary: SqlPrimary.Primary
     readonly commits: SqlClient.SqlClient
     readonly commitsAside: SqlClient.SqlClient
-    readonly reads: SqlClient.SqlClient
+    readonly vital: SqlClient.SqlClient
+    readonly players: SqlClient.SqlClient
+    readonly pages: SqlClient.SqlClient
     readonly outbox: SqlClient.SqlClient
   }
 >()("scoreboard/services/SqlPools") {}

@@ -73,11 +73,11 @@ export const make = (): Primary => {
   })
 
   const ping = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
-    const [row] = yield* sql<{ readonly read_only: boolean }>`
-select current_setting('transaction_read_only') = 'on' as read_only`
-    if (row?.read_only === false) return
-    generation++
-    return yield* IS_READ_ONLY
+    const [row] = yield* sql<{ readonly read_only: boolean; readonly server: string }>`
+select current_setting('transaction_read_only') = 'on' as read_only, pg_postmaster_start_time()::text as server`
+    // Behind a pooler, a connection may lead to another server than when it was opened.
+    if (row?.read_only !== false || row.server !== newest) generation++
+    if (row?.read_only !== false) return yield* IS_READ_ONLY
   })
 
   return {

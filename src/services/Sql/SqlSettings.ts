@@ -35,6 +35,9 @@ const alterRole = (role: string, names: ReadonlyArray<string>) =>
     })
     .join("; ")
 
+/** A server or a pooler that takes a connection and answers nothing must not keep a start from ending. */
+const ANSWER_LIMIT = "5 seconds"
+
 /** The words of pgbouncer: `unsupported startup parameter: statement_timeout`. */
 const REFUSED_PARAMETER = /unsupported startup parameter[^:]*: ?"?(\w+)/
 
@@ -107,5 +110,9 @@ export const tryOut = (
     }
   }).pipe(
     Effect.scoped,
+    Effect.timeoutOrElse({
+      duration: ANSWER_LIMIT,
+      orElse: () => Effect.fail(refusal(`no answer within ${ANSWER_LIMIT}`)),
+    }),
     Effect.mapError((error) => explainRefusal(config, error)),
   )

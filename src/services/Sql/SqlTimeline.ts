@@ -18,12 +18,13 @@ const TIMELINE_SHARD = 16
  * Raises the row to the server's timeline. Idempotent; several processes may do it at once. A row that is ahead of the
  * timeline was loaded from a dump of another cluster: the versions begin anew, so the epoch does, too.
  *
- * The name of the file that is written now begins with the timeline. `pg_control_checkpoint` lags behind it until the first checkpoint
- * after a promotion.
+ * It waits for no standby: nobody was promised anything, and the next timeline is higher still. The name of the file that
+ * is written now begins with the timeline; `pg_control_checkpoint` lags behind until the first checkpoint after a promotion.
  */
 const ORDER_BY_TIMELINE = `
 with here as materialized (
-  select ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::bigint * ${VERSIONS_PER_TIMELINE} as n),
+  select ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::bigint * ${VERSIONS_PER_TIMELINE} as n,
+    set_config('synchronous_commit', 'local', true)),
 foreign_row as (update board_version v set n = here.n from here
   where v.shard = ${TIMELINE_SHARD} and v.n >= here.n + ${VERSIONS_PER_TIMELINE} returning v.shard),
 begun_anew as (update board_epoch set epoch = gen_random_uuid()::text where exists (select from foreign_row))

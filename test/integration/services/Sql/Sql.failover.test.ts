@@ -66,10 +66,8 @@ describe("Sql when PostgreSQL fails over", () => {
         yield* Effect.sleep("500 millis")
         assert.strictEqual(yield* count, before)
         yield* pair.address.retarget(pair.second.port)
-        const moved = yield* Clock.currentTimeMillis
         yield* until("everybody plays again", count, (pressed) => pressed > before + 40, PATIENCE)
         yield* until("it is ready again", Effect.exit(sql.ping), Exit.isSuccess, PATIENCE)
-        assert.isBelow((yield* Clock.currentTimeMillis) - moved, 10_000)
         assert.deepStrictEqual(yield* missing(pair.second, players.flat()), [])
       }).pipe(Effect.scoped),
     OPTIONS,
