@@ -117,6 +117,8 @@ export const openLoop = async (options: {
   readonly ratePerSecond: number
   readonly seconds: number
   readonly request: (n: number) => string
+  /** The most connections; a request that finds none free has no answer. As many as it takes when left out. */
+  readonly mostConnections?: number
   /** Told of every request that is due. */
   readonly started?: (n: number) => void
   /** Told of every answer, 0 for none, and of the time since the request was due. */
@@ -124,10 +126,12 @@ export const openLoop = async (options: {
 }): Promise<Load> => {
   const idle = await Promise.all(Array.from({ length: 64 }, () => open(options.port)))
   const all = new Set(idle)
+  const most = options.mostConnections ?? Number.POSITIVE_INFINITY
   const { count, load } = collector()
   const begun = performance.now()
   const total = Math.round(options.ratePerSecond * options.seconds)
   const answers: Array<Promise<void>> = []
+  let inUse = 0
   // A server closes what was idle for a while.
   const takeOpen = () => {
     let connection = idle.pop()
@@ -138,13 +142,19 @@ export const openLoop = async (options: {
     const due = begun + (n * 1000) / options.ratePerSecond
     options.started?.(n)
     // A server that is full may not even take the connection: a refusal like any other.
-    const connection = takeOpen() ?? (await open(options.port).catch(() => undefined))
-    if (connection !== undefined) all.add(connection)
+    const connection =
+      takeOpen() ?? (inUse < most ? await open(options.port).catch(() => undefined) : undefined)
+    if (connection !== undefined) {
+      all.add(connection)
+      inUse += 1
+    }
     const status = (await connection?.ask(options.request(n)).catch(() => 0)) ?? 0
     count(status, due)
     options.answered?.(n, status, performance.now() - due)
     if (connection === undefined) return
+    inUse -= 1
     if (status !== 0) idle.push(connection)
+    else all.delete(connection)
   }
   for (let n = 0; n < total;) {
     const due = Math.min(total, Math.floor(((performance.now() - begun) * options.ratePerSecond) / 1000) + 1)

@@ -3,41 +3,44 @@ import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { Verdict, VERDICT_FILE } from "./Verdict.ts"
 
 /**
- * The whole test: the static checks, then every vitest project. All of it runs even when a part fails; the last
- * line is the total over all projects, and the exit code is 0 only when everything ran and passed.
+ * The whole test: the static checks, then every vitest project. All of it runs even when a part fails; the end
+ * of the output names everything that did not pass, the last line is the total over all projects, and the exit code is
+ * 0 only when everything ran and passed.
  */
 
 interface Result {
   readonly passed: number
   readonly failed: number
+  /** One line for each problem: the file, the name of the test, and why. */
+  readonly problems: ReadonlyArray<string>
 }
-
-/** The part of vitest's JSON report that is read here. */
-const Report = Schema.fromJsonString(Schema.Struct({ numPassedTests: Schema.Int, numTotalTests: Schema.Int }))
 
 /** Runs a command to its end, its output shown as it comes; npm has put the installed tools on PATH. */
 const run = (command: string, ...args: ReadonlyArray<string>): boolean =>
   spawnSync(command, args, { stdio: ["ignore", "inherit", "inherit"] }).status === 0
 
 /** Whatever did not pass has failed: a skipped test as well as a broken one. A run that ends badly has one failure. */
-const runProject = (name: string, reportFile: string): Result => {
+const runProject = (name: string, verdictFile: string): Result => {
+  process.env[VERDICT_FILE] = verdictFile
   const ended = run(
     "vitest",
     "run",
     `--project=${name}`,
     "--allowOnly=false",
     "--reporter=default",
-    "--reporter=json",
-    `--outputFile.json=${reportFile}`,
+    "--reporter=scripts/VerdictReporter.ts",
   )
   try {
-    const report = Schema.decodeUnknownSync(Report)(readFileSync(reportFile, "utf8"))
-    const failed = report.numTotalTests - report.numPassedTests
-    return { passed: report.numPassedTests, failed: ended ? failed : Math.max(failed, 1) }
+    const verdict = Schema.decodeUnknownSync(Verdict)(readFileSync(verdictFile, "utf8"))
+    const failed = verdict.total - verdict.passed
+    const problems = verdict.problems.map(({ file, name: test, reason }) => `${file} > ${test}: ${reason}`)
+    if (!ended && problems.length === 0) problems.push("vitest failed although every test passed")
+    return { passed: verdict.passed, failed: ended ? failed : Math.max(failed, 1), problems }
   } catch {
-    return { passed: 0, failed: 1 }
+    return { passed: 0, failed: 1, problems: ["vitest ended without a verdict"] }
   }
 }
 
@@ -53,10 +56,13 @@ try {
   summary.push(`static checks: ${good ? "passed" : "failed"} (${seconds(started)})`)
   for (const project of ["unit", "integration", "e2e", "faults"]) {
     const begun = performance.now()
-    const { passed, failed } = runProject(project, join(folder, `${project}.json`))
+    const { passed, failed, problems } = runProject(project, join(folder, `${project}.json`))
     total.passed += passed
     total.failed += failed
-    summary.push(`${project}: ${passed} passed, ${failed} failed (${seconds(begun)})`)
+    summary.push(
+      `${project}: ${passed} passed, ${failed} failed (${seconds(begun)})`,
+      ...problems.map((problem) => `  ${problem}`),
+    )
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })

@@ -7,6 +7,7 @@ import { launch, teardown } from "./programs/process/Startup.ts"
 import * as CognitoUserPool from "./services/Cognito/CognitoUserPool.ts"
 import { Listener } from "./services/Listener/Listener.ts"
 import { ProcessMetrics } from "./services/ProcessMetrics.ts"
+import { outlastSignals } from "./services/ProcessSignals.ts"
 import { Receipts } from "./services/Receipts.ts"
 import * as RedisServer from "./services/Redis/RedisServer.ts"
 import { SocketHub } from "./services/SocketHub/SocketHub.ts"
@@ -30,6 +31,7 @@ const Services = Layer.mergeAll(
   NodeHttpServer.layerHttpServices,
 ).pipe(Layer.provide(MigrationHealth(HOST)), Layer.provide([Listener.layer, ProcessMetrics.layer]))
 
+outlastSignals()
 launch({
   app: ApiProcess(HOST).pipe(Layer.provide(Services)),
   telemetry: Telemetry,

@@ -11,6 +11,7 @@ import * as CognitoLocal from "./services/Cognito/CognitoLocal.ts"
 import { EmbeddedPostgres } from "./services/EmbeddedPostgres/EmbeddedPostgres.ts"
 import { Listener } from "./services/Listener/Listener.ts"
 import { ProcessMetrics } from "./services/ProcessMetrics.ts"
+import { outlastSignals } from "./services/ProcessSignals.ts"
 import { Receipts } from "./services/Receipts.ts"
 import * as RedisMemory from "./services/Redis/RedisMemory.ts"
 import { SocketHub } from "./services/SocketHub/SocketHub.ts"
@@ -46,6 +47,7 @@ const Services = Layer.mergeAll(
   NodeHttpServer.layerHttpServices,
 ).pipe(Layer.provideMerge(Database))
 
+outlastSignals()
 launch({
   app: Layer.merge(Greeting.pipe(Layer.provide(ApiProcess(HOST))), WorkerPrograms).pipe(
     Layer.provide(Services),

@@ -5,6 +5,7 @@ import { launch, teardown } from "./programs/process/Startup.ts"
 import { WorkerProcess, workerSettings } from "./programs/process/WorkerProcess.ts"
 import { Listener } from "./services/Listener/Listener.ts"
 import { ProcessMetrics } from "./services/ProcessMetrics.ts"
+import { outlastSignals } from "./services/ProcessSignals.ts"
 import * as RedisServer from "./services/Redis/RedisServer.ts"
 import * as SqlDatabase from "./services/Sql/SqlDatabase.ts"
 import * as SqlPostgres from "./services/Sql/SqlPostgres.ts"
@@ -24,6 +25,7 @@ const Services = Layer.mergeAll(
   ProcessMetrics.layer,
 ).pipe(Layer.provide(MigrationHealth(HOST)), Layer.provide([Listener.layer, ProcessMetrics.layer]))
 
+outlastSignals()
 launch({
   app: WorkerProcess(HOST).pipe(Layer.provide(Services)),
   telemetry: Telemetry,

@@ -6,6 +6,7 @@ import { json } from "../support/engines/FakeCognito.ts"
 import { type Dependency, PROCESSES } from "../support/system/Names.ts"
 import { System } from "../support/system/System.ts"
 import * as Truth from "../support/invariants/Truth.ts"
+import { timedRunning } from "../support/stalls.ts"
 import { watch } from "../support/system/Watcher.ts"
 
 /** One line of the table in the design: what each route answers while a dependency is away. */
@@ -67,7 +68,7 @@ const ANSWERED_AGAIN = Duration.seconds(1)
 const SHOWN_AGAIN = Duration.seconds(2)
 
 /** How often each route is asked during an outage: the first time finds open connections, the last a known outage. */
-const ROUNDS = 3
+const ROUNDS = 2
 
 /** One after the other, so that some find every committer waiting for a mute server; in milliseconds. */
 const ARRIVALS = [0, 300, 600, 900, 1_200]
@@ -90,9 +91,8 @@ layer(System.layer, { timeout: "90 seconds", excludeTestServices: true })(
             const slow: Array<string> = []
 
             const timed = (route: string, ask: ReturnType<typeof request>) =>
-              Effect.map(Effect.timed(ask), ([elapsed, { status, body }]) => {
-                const millis = Math.round(Duration.toMillis(elapsed))
-                if (millis > LIMITS[how]) slow.push(`${route}: ${millis} ms`)
+              Effect.map(timedRunning(ask), ([millis, { status, body }]) => {
+                if (millis > LIMITS[how]) slow.push(`${route}: ${Math.round(millis)} ms`)
                 return { status, body }
               })
             const read = timed("reads", request(`${api.url}/scores`))

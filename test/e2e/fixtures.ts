@@ -1,6 +1,5 @@
 import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -13,7 +12,8 @@ import * as CognitoServer from "../support/engines/CognitoServer.ts"
 import * as Postgres from "../support/engines/Postgres.ts"
 import { type RedisEngine, startRedisServer } from "../support/engines/RedisServer.ts"
 import { type SqsServer, startSqsServer } from "../support/engines/SqsServer.ts"
-import { request, until } from "../support/fixtures.ts"
+import { request, until, untilSignedIn } from "../support/fixtures.ts"
+import { timedRunning } from "../support/stalls.ts"
 
 export const ROOT = join(import.meta.dirname, "../..")
 
@@ -87,18 +87,18 @@ const managementOf = (child: ChildProcess) => {
   return `http://127.0.0.1:${port}`
 }
 
-/** Waits for the end after a signal, or several in a row: the exit code, and how long it took in milliseconds. */
+/** Waits for the end after a signal, or several in a row: the exit code, and how long it took in milliseconds, without stalls of this process. */
 export const stopped = (running: Running, ...signals: ReadonlyArray<NodeJS.Signals>) =>
   Effect.gen(function* () {
-    const [elapsed, code] = yield* Effect.timed(
+    const [millis, code] = yield* timedRunning(
       Effect.andThen(
         Effect.forEach(signals, (signal) => Effect.delay(running.process.signal(signal), "50 millis"), {
           discard: true,
         }),
-        Effect.timeout(running.process.exit, "20 seconds"),
+        Effect.timeout(running.process.exit, "40 seconds"),
       ),
     )
-    return { code, millis: Duration.toMillis(elapsed) }
+    return { code, millis }
   })
 
 /** Starts an API process and waits until it listens. */
@@ -128,13 +128,13 @@ export interface Ended {
   readonly lines: ReadonlyArray<string>
 }
 
-/** Runs a main file to its end, at most 15 s. */
+/** Runs a main file to its end, at most a minute. */
 export const runToEnd = (main: string, env: Environment, cwd = ROOT) =>
   Effect.callback<Ended>((resume) => {
     const child = execFile(
       process.execPath,
       [join(ROOT, `src/main-${main}.ts`)],
-      { cwd, env: { PATH: process.env["PATH"], ...env }, timeout: 15_000, killSignal: "SIGKILL" },
+      { cwd, env: { PATH: process.env["PATH"], ...env }, timeout: 60_000, killSignal: "SIGKILL" },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1
         resume(
@@ -187,11 +187,13 @@ const Tokens = Schema.fromJsonString(
 /** Signs in and gives the access token. */
 export const signIn = (url: string, user: { readonly email: string; readonly password: string }) =>
   Effect.gen(function* () {
-    const answer = yield* request(`${url}/users/auth/login`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ email: user.email, password: user.password }),
-    })
+    const answer = yield* untilSignedIn(
+      request(`${url}/users/auth/login`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ email: user.email, password: user.password }),
+      }),
+    )
     assert.strictEqual(answer.status, 200, answer.body)
     return Schema.decodeUnknownSync(Tokens)(answer.body).accessToken
   })
@@ -216,4 +218,4 @@ const readiness = (management: string) =>
 
 /** Waits until a process says this of its readiness. */
 export const untilReadiness = (management: string, wanted: string) =>
-  until(`readiness "${wanted}"`, readiness(management), (seen) => seen === wanted, "15 seconds")
+  until(`readiness "${wanted}"`, readiness(management), (seen) => seen === wanted, "30 seconds")

@@ -34,13 +34,16 @@ layer(Engines.layer({ users: 2 }), { timeout: "60 seconds", excludeTestServices:
       }),
     )
 
-    it.effect("takes a signal that comes twice for one", () =>
+    it.effect("takes a signal for one that is repeated until the process has ended", () =>
       Effect.gen(function* () {
         const { env } = yield* Engines
         const api = yield* startApi(env)
         yield* openViewer(`${api.url}/scores/websocket`)
-        assert.strictEqual((yield* stopped(api, "SIGINT", "SIGINT")).code, 0)
-      }),
+        yield* Effect.forkScoped(
+          Effect.forever(Effect.andThen(api.process.signal("SIGINT"), Effect.sleep("1 millis"))),
+        )
+        assert.strictEqual(yield* api.process.exit, 0)
+      }).pipe(Effect.scoped),
     )
 
     it.effect("ends with npm when it was started by `npm run api`", () =>

@@ -1,5 +1,4 @@
 import { assert, it } from "@effect/vitest"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -7,6 +6,7 @@ import { spawn } from "../support/engines/ChildProcess.ts"
 import { engineFolder } from "../support/engines/runFolder.ts"
 import { openViewer, request, until } from "../support/fixtures.ts"
 import { increment, ROOT, runToEnd, signIn } from "./fixtures.ts"
+import { timedRunning } from "../support/stalls.ts"
 
 /** Whether there is a process of this id. */
 const isAlive = (pid: number) => {
@@ -56,8 +56,8 @@ const startLocal = Effect.fnUntraced(function* (folder: string) {
     password: String(child.ready[1]),
     interrupt: Effect.gen(function* () {
       yield* child.signal("SIGINT")
-      const [elapsed, code] = yield* Effect.timed(Effect.timeout(child.exit, "15 seconds"))
-      assert.isBelow(Duration.toMillis(elapsed), 5_000)
+      const [elapsed, code] = yield* timedRunning(Effect.timeout(child.exit, "30 seconds"))
+      assert.isBelow(elapsed, 5_000)
       return code
     }),
   }

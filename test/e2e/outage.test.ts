@@ -1,10 +1,10 @@
 import { assert, it } from "@effect/vitest"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TcpProxy from "../support/engines/TcpProxy.ts"
 import { openViewer, request, until } from "../support/fixtures.ts"
 import { Engines, increment, signIn, startApi, startWorker, stopped, untilReadiness } from "./fixtures.ts"
+import { timedRunning } from "../support/stalls.ts"
 
 /** The engines, each behind a network of its own that the test can break. */
 const setup = Effect.gen(function* () {
@@ -37,8 +37,8 @@ const setup = Effect.gen(function* () {
 
 /** Does it, and holds it to a time in milliseconds. */
 const within = <A, E, R>(millis: number, work: Effect.Effect<A, E, R>) =>
-  Effect.map(Effect.timed(work), ([elapsed, result]) => {
-    assert.isBelow(Duration.toMillis(elapsed), millis)
+  Effect.map(timedRunning(work), ([elapsed, result]) => {
+    assert.isBelow(elapsed, millis)
     return result
   })
 

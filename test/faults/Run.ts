@@ -2,7 +2,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
-import { Redis as RedisClient } from "ioredis"
 import { BOARD_KEY } from "../../src/domain/BoardCache.ts"
 import type { Scores } from "../../src/domain/Score.ts"
 import { parseBoard } from "../../src/client/BoardGuard.ts"
@@ -13,10 +12,11 @@ import { plan } from "./Plan.ts"
 import { PROCESSES } from "../support/system/Names.ts"
 import { System } from "../support/system/System.ts"
 import * as Truth from "../support/invariants/Truth.ts"
+import { watchStalls } from "../support/stalls.ts"
 import { watch } from "../support/system/Watcher.ts"
 
 /** How long faults begin, in milliseconds; the last ones end a few seconds later. */
-const LOAD_MILLIS = 8_000
+export const LOAD_MILLIS = 8_000
 
 /** After everything is whole, clients that repeat are all accepted within this time. */
 const ACCEPTED_WITHIN = Duration.seconds(10)
@@ -85,12 +85,13 @@ export const run = Effect.fnUntraced(function* (seed: number) {
   yield* Truth.rebuild(postgres.url)
   const logged = new Map(all.map(({ name, log, ends }) => [name, { lines: log.length, ends: ends.length }]))
 
-  const load = makeLoad(seed, makePlayers(seed, token), [apis[0].url, apis[1].url])
+  const players = makePlayers(seed, token)
+  const load = makeLoad(seed, players, [apis[0].url, apis[1].url], yield* watchStalls)
   const watchers = yield* Effect.forEach([...apis, ...apis], ({ name, url }, index) =>
     watch(`Viewer ${index} of ${name}`, url),
   )
   const clients = yield* Effect.forkScoped(load.run)
-  const faults = yield* inject(plan(seed, LOAD_MILLIS))
+  const faults = yield* inject(plan(seed, LOAD_MILLIS), { seed, load, players, findings })
   yield* load.stop
   const acceptedMillis = yield* measure(
     "all accepted",
@@ -99,17 +100,13 @@ export const run = Effect.fnUntraced(function* (seed: number) {
     Effect.as(Fiber.await(clients), undefined),
   )
 
-  const redisClient = yield* Effect.acquireRelease(
-    Effect.sync(() => new RedisClient(redis.url)),
-    (client) => Effect.sync(() => client.disconnect()),
-  )
   const truth = yield* Truth.top(postgres.url)
   const shownMillis = yield* measure(
     "the same board everywhere",
     SHOWN_WITHIN,
     findings,
     Effect.gen(function* () {
-      const stored = yield* Effect.promise(() => redisClient.get(BOARD_KEY))
+      const stored = yield* redis.withClient((client) => Effect.promise(() => client.get(BOARD_KEY)))
       if (!same(parseBoard(stored), truth)) return `Redis has ${stored}, PostgreSQL ${JSON.stringify(truth)}`
       for (const { name, url } of apis) {
         const { body } = yield* request(`${url}/scores`)

@@ -1,6 +1,7 @@
-import { afterAll, assert, layer } from "@effect/vitest"
+import { afterAll, assert, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { type Result, run } from "./Run.ts"
+import { type Fault, plan } from "./Plan.ts"
+import { LOAD_MILLIS, type Result, run } from "./Run.ts"
 import { System } from "../support/system/System.ts"
 import { table } from "./Table.ts"
 
@@ -11,6 +12,28 @@ const seeds = Array.from({ length: count }, (_, index) => first + index)
 
 const results: Array<Result> = []
 afterAll(() => console.log(table(results)))
+
+/** Every kind there is. */
+const KINDS: Readonly<Record<Fault["kind"], true>> = {
+  kill: true,
+  restart: true,
+  flush: true,
+  network: true,
+  failover: true,
+  "redis refuses writes": true,
+  "redis demoted": true,
+  "row locked": true,
+  snapshot: true,
+  overload: true,
+  backup: true,
+}
+
+it("meets every kind of fault in an odd seed and the one after it", () => {
+  for (const seed of [1, 3, 5, 7, 9]) {
+    const planned = [seed, seed + 1].flatMap((one) => plan(one, LOAD_MILLIS).map(({ fault }) => fault.kind))
+    assert.sameMembers([...new Set(planned)], Object.keys(KINDS), `seeds ${seed} and ${seed + 1}`)
+  }
+})
 
 layer(System.layer, { timeout: "90 seconds", excludeTestServices: true })("Faults", (it) => {
   it.effect.each(seeds)("counts every accepted increment once and shows it, seed %i", (seed) =>

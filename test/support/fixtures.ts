@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { WebSocket } from "ws"
 
 /** How long anything over loopback may take before a test calls it lost, in milliseconds. */
-const PATIENCE_MILLIS = 10_000
+const PATIENCE_MILLIS = 20_000
 
 /** A complete answer to an HTTP request. */
 export interface Answer {
@@ -80,6 +80,10 @@ export const until = <A, E, R>(
     }),
   )
 }
+
+/** Repeats a sign-in that a busy identity provider did not answer in time, as a client does. */
+export const untilSignedIn = <E, R>(signIn: Effect.Effect<Answer, E, R>) =>
+  until("a sign-in is answered", signIn, ({ status }) => status !== 503, Duration.millis(2 * PATIENCE_MILLIS))
 
 /** A viewer of the board: an open WebSocket of a test, gone with its scope. */
 export interface Viewer {

@@ -13,9 +13,11 @@ const LATE_MILLIS = 5
 export const watchStalls = Effect.gen(function* () {
   const stalls: Array<{ readonly from: number; readonly to: number }> = []
   let ticked = performance.now()
+  const stalledUntil = (now: number) =>
+    now - ticked > TICK_MILLIS + LATE_MILLIS ? [{ from: ticked + TICK_MILLIS, to: now }] : []
   const tick = () => {
     const now = performance.now()
-    if (now - ticked > TICK_MILLIS + LATE_MILLIS) stalls.push({ from: ticked + TICK_MILLIS, to: now })
+    stalls.push(...stalledUntil(now))
     ticked = now
   }
   yield* Effect.acquireRelease(
@@ -25,7 +27,8 @@ export const watchStalls = Effect.gen(function* () {
   return {
     /** The time between two moments of `performance.now()` without the stalls in it, in ms. */
     running: (from: number, to: number) =>
-      stalls.reduce(
+      // What ends a stall may run before the timer does.
+      [...stalls, ...stalledUntil(performance.now())].reduce(
         (left, stall) => left - Math.max(0, Math.min(to, stall.to) - Math.max(from, stall.from)),
         to - from,
       ),
@@ -33,3 +36,16 @@ export const watchStalls = Effect.gen(function* () {
     longest: () => Math.max(0, ...stalls.map(({ from, to }) => to - from)),
   }
 })
+
+export type Stalls = Effect.Success<typeof watchStalls>
+
+/** Like `Effect.timed`, but in milliseconds, without the time in which this process could not run. */
+export const timedRunning = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const stalls = yield* watchStalls
+      const from = performance.now()
+      const value = yield* effect
+      return [stalls.running(from, performance.now()), value] as const
+    }),
+  )

@@ -1,7 +1,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { Answer } from "../../support/fixtures.ts"
+import { type Answer, untilSignedIn } from "../../support/fixtures.ts"
 import { ask, bearer, PASSWORD, postJson } from "../programs/http/fixtures.ts"
 import type { Case } from "./contractCases.ts"
 import type { ContractOperation } from "./contractDocument.ts"
@@ -29,9 +29,8 @@ const validFor = (index: number, accessToken: string, refreshToken: string): Val
 })
 
 export const signInAs = Effect.fnUntraced(function* (index: number) {
-  const { body } = yield* ask(
-    "/users/auth/login",
-    postJson({ email: `player${index}@example.com`, password: PASSWORD }),
+  const { body } = yield* untilSignedIn(
+    ask("/users/auth/login", postJson({ email: `player${index}@example.com`, password: PASSWORD })),
   )
   const { accessToken, refreshToken } = yield* Schema.decodeUnknownEffect(Tokens)(body)
   return validFor(index, accessToken, refreshToken)

@@ -14,11 +14,11 @@ import { engineFolder } from "./runFolder.ts"
 export const ROOT = resolve(import.meta.dirname, "../../..")
 const OWNER = "test/support/engines/postgres-owner.ts"
 
-/** Polls a condition every 20 ms, for at most 10 s. */
+/** Polls a condition every 20 ms, for at most 30 s. */
 export const eventually = <E>(what: string, condition: Effect.Effect<boolean, E>) =>
   condition.pipe(
     Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("20 millis") }),
-    Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.die(new Error(`Never: ${what}`)) }),
+    Effect.timeoutOrElse({ duration: "30 seconds", orElse: () => Effect.die(new Error(`Never: ${what}`)) }),
   )
 
 /** Whether there is a file or folder at this path. */
@@ -42,7 +42,7 @@ export const newDataDir = Effect.map(privateFolder, (folder) => join(folder, "st
 /** Runs one statement on a connection of its own. */
 export const query = (url: Redacted.Redacted, statement: string) =>
   Effect.gen(function* () {
-    const sql = yield* PgClient.make({ url, maxConnections: 1, connectTimeout: "2 seconds" })
+    const sql = yield* PgClient.make({ url, maxConnections: 1, connectTimeout: "10 seconds" })
     return yield* sql.unsafe(statement)
   }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
 

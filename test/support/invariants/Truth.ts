@@ -55,6 +55,43 @@ export const broken = (url: Redacted.Redacted) =>
     ),
   )
 
+/** The newest event of the history; 0 if there is none. */
+export const lastEvent = (url: Redacted.Redacted) =>
+  onPostgres(url, (sql) =>
+    Effect.map(
+      sql<{ id: number }>`select coalesce(max(id), 0)::float8 as id from score_events`,
+      ([row]) => row?.id ?? 0,
+    ),
+  )
+
+/** Of the events after one, whose keys end with a number each: these numbers, read so many at a time. */
+export const numbersOfKeys = (url: Redacted.Redacted, after: number, limit: number) =>
+  onPostgres(url, (sql) =>
+    Effect.gen(function* () {
+      const numbers = new Set<number>()
+      for (let last = after; ;) {
+        const rows = yield* sql<{ id: number; n: number }>`
+          select id::float8 as id, substring(key from '[0-9]+$')::int as n from score_events
+          where id > ${last} order by id limit ${limit}`
+        for (const { n } of rows) numbers.add(n)
+        if (rows.length < limit) return numbers
+        last = rows.at(-1)?.id ?? last
+      }
+    }),
+  )
+
+/** Stores players, so that their tokens need no e-mail. */
+export const register = (
+  url: Redacted.Redacted,
+  players: ReadonlyArray<{ readonly id: string; readonly email: string }>,
+) =>
+  onPostgres(
+    url,
+    (sql) =>
+      sql`insert into users (id, email) select * from unnest(${players.map(({ id }) => id)}::text[],
+      ${players.map(({ email }) => email)}::text[])`,
+  )
+
 /** Compares the history with the keys that clients sent, each of which was accepted. */
 export const reconcile = (url: Redacted.Redacted, sent: ReadonlyMap<string, { readonly userId: string }>) =>
   onPostgres(url, (sql) =>

@@ -16,6 +16,8 @@ export interface LogLine {
 export interface Supervised {
   /** Sends SIGKILL and waits until the process has ended. Does nothing while it is not running. */
   readonly kill: Effect.Effect<void>
+  /** Sends SIGTERM and waits until the process has ended, as a rolling restart does. Nothing while it is not running. */
+  readonly stop: Effect.Effect<void>
   /** Starts it, repeatedly until it serves: without PostgreSQL a process ends at once. Idempotent. */
   readonly start: Effect.Effect<void>
   /** Its warnings and errors so far, oldest first, over all starts. */
@@ -86,15 +88,17 @@ export const supervise = Effect.fnUntraced(function* (options: {
   yield* start
   yield* Effect.addFinalizer(() => Effect.sync(() => (running = undefined)))
 
-  const supervised: Supervised = {
-    start,
-    kill: Effect.suspend(() => {
+  /** Ends it in this way, which does not count as an end by itself. */
+  const end = (how: (child: ChildProcess) => Effect.Effect<unknown>) =>
+    Effect.suspend(() => {
       const child = running
       running = undefined
-      return child === undefined
-        ? Effect.void
-        : Effect.andThen(child.signal("SIGKILL"), Effect.asVoid(child.exit))
-    }),
+      return child === undefined ? Effect.void : Effect.asVoid(how(child))
+    })
+  const supervised: Supervised = {
+    start,
+    kill: end((child) => Effect.andThen(child.signal("SIGKILL"), child.exit)),
+    stop: end((child) => child.stop),
     log,
     ends,
     management: () => management,

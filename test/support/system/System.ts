@@ -4,11 +4,11 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as FakeCognito from "../engines/FakeCognito.ts"
 import { freePort } from "../engines/freePort.ts"
-import * as Postgres from "../engines/Postgres.ts"
-import { startRedisServer } from "../engines/RedisServer.ts"
+import { startRedisPair } from "../engines/RedisPair.ts"
 import { startSqsServer } from "../engines/SqsServer.ts"
 import * as TcpProxy from "../engines/TcpProxy.ts"
 import { mint } from "../engines/TokenIssuer.ts"
+import { type Database, makeDatabase } from "./Database.ts"
 import type { Dependency, ProcessName } from "./Names.ts"
 import { type Supervised, supervise } from "./Supervised.ts"
 
@@ -23,29 +23,16 @@ const through = (url: string, proxy: TcpProxy.TcpProxy) => {
 /** The engines, and the environment in which a process reaches them through links of its own. */
 const makeEngines = Effect.gen(function* () {
   const [postgres, redis, sqs, cognito] = yield* Effect.all(
-    [
-      // A server that writes to the disk before it answers, because tests stop it without a checkpoint.
-      Postgres.make({ settings: {} }),
-      startRedisServer(),
-      startSqsServer(),
-      FakeCognito.make,
-    ],
+    [makeDatabase, startRedisPair, startSqsServer(), FakeCognito.make],
     { concurrency: "unbounded" },
   )
   const issuer = cognito.env.COGNITO_ISSUER
-  const targets: Readonly<Record<Dependency, string>> = {
-    postgres: Redacted.value(postgres.url),
-    redis: redis.url,
-    sqs: sqs.endpoint,
-    cognito: issuer,
-  }
   const links = Effect.gen(function* () {
-    const to = (dependency: Dependency) => TcpProxy.make(Number(new URL(targets[dependency]).port))
     const made: Links = {
-      postgres: yield* to("postgres"),
-      redis: yield* to("redis"),
-      sqs: yield* to("sqs"),
-      cognito: yield* to("cognito"),
+      postgres: yield* TcpProxy.make(postgres.port),
+      redis: yield* TcpProxy.make(redis.primary().port),
+      sqs: yield* TcpProxy.make(Number(new URL(sqs.endpoint).port)),
+      cognito: yield* TcpProxy.make(Number(new URL(issuer).port)),
     }
     return made
   })
@@ -58,9 +45,9 @@ const makeEngines = Effect.gen(function* () {
     INCREMENT_RATE_LIMIT: "0",
     ...sqs.env,
     ...cognito.env,
-    DATABASE_URL: through(targets.postgres, via.postgres),
-    REDIS_URL: through(targets.redis, via.redis),
-    AWS_ENDPOINT_URL_SQS: through(targets.sqs, via.sqs),
+    DATABASE_URL: through(Redacted.value(postgres.url), via.postgres),
+    REDIS_URL: through(redis.primary().url, via.redis),
+    AWS_ENDPOINT_URL_SQS: through(sqs.endpoint, via.sqs),
     AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER: through(issuer, via.cognito),
     COGNITO_JWKS_URI: `${through(issuer, via.cognito)}/.well-known/jwks.json`,
   })
@@ -114,8 +101,8 @@ export interface SystemProcess extends Supervised {
 export class System extends Context.Service<
   System,
   {
-    readonly postgres: Postgres.PostgresEngine
-    readonly redis: Effect.Success<ReturnType<typeof startRedisServer>>
+    readonly postgres: Database
+    readonly redis: Effect.Success<typeof startRedisPair>
     readonly cognito: Effect.Success<typeof FakeCognito.make>
     readonly processes: Readonly<Record<ProcessName, SystemProcess>>
     /** An access token that is valid for a day and carries the e-mail. */

@@ -4,9 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 import { Redis as Client } from "ioredis"
-import { rm } from "node:fs/promises"
 import { BOARD_KEY } from "../../../../src/domain/BoardCache.ts"
 import { PublicBoard } from "../../../../src/domain/Messages.ts"
 import type { Board as StampedBoard } from "../../../../src/domain/Score.ts"
@@ -17,6 +15,7 @@ import * as RedisServer from "../../../../src/services/Redis/RedisServer.ts"
 import { type Form, SocketHub } from "../../../../src/services/SocketHub/SocketHub.ts"
 import { Sql } from "../../../../src/services/Sql/Sql.ts"
 import { freePort } from "../../../support/engines/freePort.ts"
+import { REFUSALS, type Refuse } from "../../../support/engines/redisRefusals.ts"
 import { startRedisServer } from "../../../support/engines/RedisServer.ts"
 import * as TcpProxy from "../../../support/engines/TcpProxy.ts"
 import { until } from "../../../support/fixtures.ts"
@@ -85,43 +84,25 @@ const is =
   (value: A) =>
     value === expected
 
-type Fault = (client: Client) => Effect.Effect<unknown, unknown, Scope.Scope>
-const configure =
-  (name: string, value: string): Fault =>
-  (client) =>
-    Effect.promise(() => client.config("SET", name, value))
-
 /** Every way in which Redis refuses writes but answers reads. */
-const REFUSALS: ReadonlyArray<{ readonly what: string; readonly begin: Fault; readonly end: Fault }> = [
-  { what: "is full (OOM)", begin: configure("maxmemory", "1"), end: configure("maxmemory", "0") },
-  {
-    what: "has too few replicas (NOREPLICAS)",
-    begin: configure("min-replicas-to-write", "1"),
-    end: configure("min-replicas-to-write", "0"),
-  },
-  {
-    what: "cannot save (MISCONF)",
-    begin: (client) =>
-      Effect.gen(function* () {
-        const [, dir = ""] = yield* Effect.promise(() => client.config("GET", "dir"))
-        yield* Effect.promise(() => rm(dir, { recursive: true }))
-        yield* Effect.promise(() => client.config("SET", "save", "3600 1"))
-        yield* Effect.promise(() => client.bgsave())
-        const state = Effect.promise(() => client.info("persistence"))
-        yield* until("the save fails", state, (text) => text.includes("rdb_last_bgsave_status:err"))
-      }),
-    end: configure("stop-writes-on-bgsave-error", "no"),
-  },
+const REFUSING: ReadonlyArray<{ readonly what: string; readonly refuse: Refuse }> = [
+  { what: "is full (OOM)", refuse: REFUSALS.OOM },
+  { what: "has too few replicas (NOREPLICAS)", refuse: REFUSALS.NOREPLICAS },
+  { what: "cannot save (MISCONF)", refuse: REFUSALS.MISCONF },
   {
     what: "is a replica (READONLY)",
-    begin: (client) =>
-      Effect.flatMap(freePort, (port) => Effect.promise(() => client.replicaof("127.0.0.1", port))),
-    end: (client) => Effect.promise(() => client.replicaof("NO", "ONE")),
+    refuse: (client) =>
+      Effect.flatMap(freePort, (port) =>
+        Effect.as(
+          Effect.promise(() => client.replicaof("127.0.0.1", port)),
+          Effect.promise(() => client.replicaof("NO", "ONE")),
+        ),
+      ),
   },
 ]
 
 describe("ScoresSocket on redis-server", { concurrent: true }, () => {
-  for (const { what, begin, end } of REFUSALS)
+  for (const { what, refuse } of REFUSING)
     it.live(`shows boards of PostgreSQL while Redis ${what}`, () =>
       Effect.gen(function* () {
         const { url } = yield* startRedisServer()
@@ -131,7 +112,7 @@ describe("ScoresSocket on redis-server", { concurrent: true }, () => {
         yield* api.refresh
         yield* until("the first board is shown", api.shown, is<number | undefined>(1))
 
-        yield* begin(client)
+        const end = yield* refuse(client)
         for (let n = 0; n < 3; n++) {
           const score = yield* database.commit
           yield* Effect.ignore(api.refresh)
@@ -141,7 +122,7 @@ describe("ScoresSocket on redis-server", { concurrent: true }, () => {
         }
         assert.include(yield* Effect.promise(() => client.get(BOARD_KEY)), '"version":1')
 
-        yield* end(client)
+        yield* end
         yield* until("Redis is up", api.isReady, is(true), CURRENT)
         const score = yield* database.commit
         yield* until(

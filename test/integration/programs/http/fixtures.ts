@@ -29,6 +29,7 @@ import {
   request,
   type RequestOptions,
   temporaryFolder,
+  untilSignedIn,
 } from "../../../support/fixtures.ts"
 
 /** One PostgreSQL for all tests of a file; each API gets a database of its own. */
@@ -180,7 +181,7 @@ const Tokens = Schema.fromJsonString(
 
 /** Signs a player in: both tokens. */
 const session = (index: number) =>
-  Effect.map(ask("/users/auth/login", postJson(players(index + 1)[index])), ({ body }) =>
+  Effect.map(untilSignedIn(ask("/users/auth/login", postJson(players(index + 1)[index]))), ({ body }) =>
     Schema.decodeUnknownSync(Tokens)(body),
   )
 

@@ -3,13 +3,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Cognito } from "../../../../src/services/Cognito/Cognito.ts"
 import * as CognitoUserPool from "../../../../src/services/Cognito/CognitoUserPool.ts"
 import * as FakeCognito from "../../../support/engines/FakeCognito.ts"
 import { type Answer, json, key, mute } from "../../../support/engines/FakeCognito.ts"
+import { timedRunning } from "../../../support/stalls.ts"
 
 const connect = (env: Readonly<Record<string, string>>) =>
   CognitoUserPool.layer.pipe(
@@ -46,10 +46,10 @@ describe("keys", { concurrent: true }, () => {
         const { keys } = provider.answers
         provider.answers.keys = answer
         const cognito = yield* connect(provider.env)
-        const [elapsed, error] = yield* Effect.timed(Effect.flip(cognito.verify(provider.access)))
+        const [elapsed, error] = yield* timedRunning(Effect.flip(cognito.verify(provider.access)))
         assert.strictEqual(error._tag, "CognitoFailure")
         assert.include(inspect(error), reason)
-        assert.isBelow(Duration.toMillis(elapsed), 3_000)
+        assert.isBelow(elapsed, 3_000)
         provider.answers.keys = keys
         yield* Effect.sleep("1050 millis")
         yield* cognito.verify(provider.access)
@@ -68,7 +68,7 @@ describe("keys", { concurrent: true }, () => {
         Deferred.doneUnsafe(asked, Effect.void)
       }
       yield* Effect.scoped(Effect.andThen(connect(provider.env), Deferred.await(asked)))
-      yield* Effect.timeout(Deferred.await(closed), "1 second")
+      yield* Deferred.await(closed)
     }),
   )
 })

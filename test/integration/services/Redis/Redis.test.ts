@@ -48,7 +48,7 @@ redisContract(
 )
 
 const untilAnswered = Effect.flatMap(Redis, (redis) =>
-  Effect.retry(redis.ping, Schedule.spaced("20 millis")).pipe(Effect.timeout("2 seconds")),
+  Effect.retry(redis.ping, Schedule.spaced("20 millis")).pipe(Effect.timeout("10 seconds")),
 )
 
 /** A test with a server and a service of its own, in real time. */

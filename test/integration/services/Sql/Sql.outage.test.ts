@@ -8,6 +8,7 @@ import type { Sql } from "../../../../src/services/Sql/Sql.ts"
 import * as TcpProxy from "../../../support/engines/TcpProxy.ts"
 import { until } from "../../../support/fixtures.ts"
 import { by, Engine, serviceOn, setup } from "./fixtures.ts"
+import { timedRunning } from "../../../support/stalls.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 
@@ -29,18 +30,18 @@ const operations = (sql: Sql["Service"]) => [
 const allFail = (sql: Sql["Service"], limit: Duration.Input) =>
   Effect.gen(function* () {
     const asked = [...operations(sql), ...operations(sql), ...operations(sql)]
-    const failures = yield* Effect.forEach(asked, (operation) => Effect.timed(Effect.flip(operation)), {
+    const failures = yield* Effect.forEach(asked, (operation) => timedRunning(Effect.flip(operation)), {
       concurrency: "unbounded",
     })
     for (const [elapsed, failure] of failures) {
       assert.strictEqual(failure._tag, "SqlFailure")
-      assert.isBelow(Duration.toMillis(elapsed), Duration.toMillis(limit), failure.operation)
+      assert.isBelow(elapsed, Duration.toMillis(limit), failure.operation)
     }
   })
 
 const recovers = (sql: Sql["Service"]) =>
   Effect.gen(function* () {
-    yield* until("PostgreSQL answers", Effect.exit(sql.ping), Exit.isSuccess, "5 seconds")
+    yield* until("PostgreSQL answers", Effect.exit(sql.ping), Exit.isSuccess)
     for (const operation of [...operations(sql), ...operations(sql)]) yield* operation
   })
 
@@ -100,15 +101,15 @@ layer(Engine.layer, OPTIONS)("Sql without PostgreSQL", (it) => {
     () =>
       Effect.gen(function* () {
         const { proxy, url } = yield* proxied
-        const start = Effect.flip(Effect.scoped(serviceOn(url))).pipe(Effect.timed)
+        const start = Effect.flip(Effect.scoped(serviceOn(url))).pipe(timedRunning)
         yield* proxy.refuse
         const [refused, first] = yield* start
         assert.strictEqual(first.operation, "migrate")
-        assert.isBelow(Duration.toMillis(refused), 10_000)
+        assert.isBelow(refused, 10_000)
         yield* proxy.stall
         const [unresponsive, second] = yield* start
         assert.strictEqual(second.operation, "migrate")
-        assert.isBelow(Duration.toMillis(unresponsive), 10_000)
+        assert.isBelow(unresponsive, 10_000)
       }),
     WAITING,
   )
@@ -118,7 +119,7 @@ layer(Engine.layer, OPTIONS)("Sql without PostgreSQL", (it) => {
     () =>
       Effect.gen(function* () {
         const { proxy, url } = yield* proxied
-        const [elapsed] = yield* Effect.timed(
+        const [elapsed] = yield* timedRunning(
           Effect.scoped(
             Effect.gen(function* () {
               const sql = yield* serviceOn(url)
@@ -129,7 +130,7 @@ layer(Engine.layer, OPTIONS)("Sql without PostgreSQL", (it) => {
           ),
         )
         // 2.5 s of the call and 5 s in which the driver waits for the answer to its cancellation.
-        assert.isBelow(Duration.toMillis(elapsed), 9_500)
+        assert.isBelow(elapsed, 9_500)
       }),
     WAITING,
   )
