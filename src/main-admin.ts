@@ -18,7 +18,7 @@ import * as SqlModerationPostgres from "./services/Sql/SqlModerationPostgres.ts"
 const Moderation = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlModerationPostgres.layer))
 const Levels = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlLevelsPostgres.layer))
 
-const { hide, restore, correct, history } = moderation(userInfo().username)
+const { hide, restore, correct, sessions, history } = moderation(userInfo().username)
 
 Command.make("admin").pipe(
   Command.withDescription("Commands for operators; DATABASE_URL names the database"),
@@ -26,6 +26,7 @@ Command.make("admin").pipe(
     hide.pipe(Command.provide(Moderation)),
     restore.pipe(Command.provide(Moderation)),
     correct.pipe(Command.provide(Moderation)),
+    sessions.pipe(Command.provide(Moderation)),
     history.pipe(Command.provide(Moderation)),
     ranks.pipe(Command.provide(Levels)),
     generate.pipe(Command.provide(Levels)),

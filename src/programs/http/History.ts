@@ -15,7 +15,8 @@ export const makeHistory = Effect.map(Sql, (sql) =>
     const page = yield* Effect.catch(
       sql.history({
         userId: caller.userId,
-        tokenId: caller.tokenId ?? "",
+        tokenId: caller.tokenId,
+        signedInAtSeconds: caller.signedInAtSeconds,
         after: query.after,
         // One entry more than the page has tells whether there is a next page.
         limit: limit + 1,

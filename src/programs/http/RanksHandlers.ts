@@ -19,9 +19,9 @@ export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers
 
     const me = Effect.fnUntraced(function* () {
       yield* noStore
-      const caller = yield* CurrentPlayer
+      const { userId, tokenId, signedInAtSeconds } = yield* CurrentPlayer
       const { revoked, ...standing } = yield* Effect.catch(
-        sql.standing({ userId: caller.userId, tokenId: caller.tokenId }),
+        sql.standing({ userId, tokenId, signedInAtSeconds }),
         logAndFailWith("A standing could not be read", databaseUnavailable),
       )
       if (revoked) return yield* new Unauthorized()

@@ -18,6 +18,7 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "repairLevels",
     "generate",
     "revoke",
+    "refuses",
     "pruneRevoked",
     "moderate",
     "export",
@@ -35,15 +36,21 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
   rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock", "lock"])),
 }) {}
 
-/** One request to raise a score by one. */
-export interface IncrementRequest {
+/** The access token of a request, as far as it decides whether the token was ended. */
+export interface SignIn {
   readonly userId: UserId
+  /** `Caller.tokenId`, by which a logout refuses it. */
+  readonly tokenId: string | undefined
+  /** `Caller.signedInAtSeconds`, by which the end of all sign-ins of the player refuses it; absent = long ago. */
+  readonly signedInAtSeconds?: number | undefined
+}
+
+/** One request to raise a score by one. */
+export interface IncrementRequest extends SignIn {
   /** The player's e-mail when the caller knows it. A player who is already stored keeps the stored one. */
   readonly email: string | undefined
   /** `Idempotency-Key`: visible ASCII, at most 255 characters. Without one, every request counts. */
   readonly key: string | undefined
-  /** The access token's `jti`, by which a logout refuses it. */
-  readonly tokenId: string | undefined
 }
 
 /** What became of one request. Only `Counted` changed anything. */
@@ -56,7 +63,7 @@ export type IncrementOutcome =
   | { readonly _tag: "UnknownPlayer" }
   /** A moderator took the player off the board. */
   | { readonly _tag: "Hidden" }
-  /** The access token was logged out. */
+  /** The access token was logged out, or an operator ended all sign-ins of the player. */
   | { readonly _tag: "Revoked" }
 
 /** What became of a batch. */
@@ -81,10 +88,8 @@ export interface LeaseRequest {
   readonly limit: number
 }
 
-/** Which part of whose history, and the `jti` of the access token that asks for it. */
-export interface HistoryRequest {
-  readonly userId: UserId
-  readonly tokenId: string | undefined
+/** Which part of whose history, and the access token that asks for it. */
+export interface HistoryRequest extends SignIn {
   /** Only entries older than this event; undefined = from the newest. */
   readonly after: string | undefined
   readonly limit: number
@@ -92,7 +97,7 @@ export interface HistoryRequest {
 
 /** Part of a player's history, newest first, and the player's score in the same snapshot. */
 export interface HistoryPage {
-  /** Whether the access token was logged out. */
+  /** Whether the access token was ended. */
   readonly revoked: boolean
   /** 0 for a player without a score. */
   readonly score: number
@@ -106,13 +111,10 @@ export interface HistoryPage {
   }>
 }
 
-/** Whose place on the board, and the `jti` of the access token that asks for it. */
-export interface StandingRequest {
-  readonly userId: UserId
-  readonly tokenId: string | undefined
-}
+/** Whose place on the board, by the access token that asks for it. */
+export type StandingRequest = SignIn
 
-/** A player's place; `revoked` when the access token was logged out. */
+/** A player's place; `revoked` when the access token was ended. */
 export interface StandingAnswer extends Standing {
   readonly revoked: boolean
 }
@@ -126,7 +128,7 @@ export interface RankPageRequest {
 
 /** An access token that is refused from now on. */
 export interface Revocation {
-  /** `Caller.tokenId`: the token's `jti`. */
+  /** `Caller.tokenId`. */
   readonly tokenId: string
   /** Until when, in seconds since 1970: at least until the token expires. */
   readonly expiresAtSeconds: number
@@ -173,8 +175,14 @@ export class Sql extends Context.Service<
     /** Part of the whole board with ranks, from one snapshot. */
     page(request: RankPageRequest): Effect.Effect<RankPage, SqlFailure>
 
-    /** Refuses every token of this id from now on. Idempotent; of two times the later one counts. */
-    revoke(revocation: Revocation): Effect.Effect<void, SqlFailure>
+    /**
+     * Refuses every token of this id from now on. Idempotent; of two times the later one counts. Gives whether the id was
+     * refused before.
+     */
+    revoke(revocation: Revocation): Effect.Effect<boolean, SqlFailure>
+
+    /** Whether the access token was ended: what every other call of this service checks for itself. */
+    refuses(token: SignIn): Effect.Effect<boolean, SqlFailure>
 
     /** Succeeds when PostgreSQL answers. */
     readonly ping: Effect.Effect<void, SqlFailure>

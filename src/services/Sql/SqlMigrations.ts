@@ -7,6 +7,7 @@ import createScores from "./migrations/0001_create_scores.ts"
 import indexRevokedTokens from "./migrations/0002_index_revoked_tokens.ts"
 import addModeration from "./migrations/0003_add_moderation.ts"
 import indexKeysByTime from "./migrations/0004_index_keys_by_time.ts"
+import endSignIns from "./migrations/0006_end_sign_ins.ts"
 
 /** A connection that is not made by then is given up; a pool tries again for the next caller. */
 export const CONNECT_TIMEOUT = "2 seconds"
@@ -17,6 +18,7 @@ export const migrations = {
   "0002_index_revoked_tokens": indexRevokedTokens,
   "0003_add_moderation": addModeration,
   "0004_index_keys_by_time": indexKeysByTime,
+  "0006_end_sign_ins": endSignIns,
 }
 
 /** Applies the missing part of the schema. Idempotent; several processes may do it at once. */

@@ -6,6 +6,7 @@ import { sqlCall } from "./SqlCall.ts"
 import { exportHistory } from "./SqlExport.ts"
 import { SqlModeration } from "./SqlModeration.ts"
 import { correctScore, findPlayers, setHidden } from "./SqlPlayers.ts"
+import { endSignIns } from "./SqlSignIns.ts"
 import * as SqlPools from "./SqlPools.ts"
 
 const onPools = Layer.effect(
@@ -15,6 +16,7 @@ const onPools = Layer.effect(
       findPlayers: (query) => sqlCall("moderate")(findPlayers(reads, query)),
       setHidden: (hidden, moderation) => sqlCall("moderate")(setHidden(reads, hidden, moderation)),
       correct: (amount, moderation) => sqlCall("moderate")(correctScore(reads, amount, moderation)),
+      endSignIns: (moderation) => sqlCall("moderate")(endSignIns(reads, moderation)),
       exportHistory: (request) => sqlCall("export")(exportHistory(reads, request)),
     }),
   ),

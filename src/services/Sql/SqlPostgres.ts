@@ -10,7 +10,7 @@ import { deleteOutboxStatement, leaseOutbox } from "./SqlOutbox.ts"
 import * as SqlPools from "./SqlPools.ts"
 import { selectPage, selectStanding } from "./SqlRanks.ts"
 import { registerPlayer } from "./SqlRegistration.ts"
-import { revokeToken } from "./SqlRevocation.ts"
+import { refusesToken, revokeToken } from "./SqlRevocation.ts"
 
 const onPools = Layer.effect(
   Sql,
@@ -29,6 +29,7 @@ const onPools = Layer.effect(
       standing: (request) => sqlCall("standing")(selectStanding(reads, request)),
       page: (request) => sqlCall("page")(selectPage(reads, request)),
       revoke: (revocation) => sqlCall("revoke")(revokeToken(reads, revocation)),
+      refuses: (token) => sqlCall("refuses")(refusesToken(reads, token)),
       ping: sqlCall("ping")(Effect.asVoid(reads`select 1`)),
     }),
   ),

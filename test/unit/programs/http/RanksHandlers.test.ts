@@ -13,6 +13,7 @@ import { UserId } from "../../../../src/domain/Score.ts"
 import { AuthorizationLayer } from "../../../../src/programs/http/Authorization.ts"
 import { Limits } from "../../../../src/programs/http/Limits.ts"
 import { RanksHandlers } from "../../../../src/programs/http/RanksHandlers.ts"
+import { EndsSignInLayer } from "../../../../src/programs/http/SignInEnd.ts"
 import { Cognito, TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
 import * as RedisMemory from "../../../../src/services/Redis/RedisMemory.ts"
 import { Sql, SqlFailure } from "../../../../src/services/Sql/Sql.ts"
@@ -37,6 +38,8 @@ const cognito = Layer.mock(Cognito)({
       ? Effect.succeed({
           userId: UserId.make("ada"),
           tokenId: "jti",
+          isTokenIdShared: false,
+          signedInAtSeconds: 7,
           email: undefined,
           expiresAtSeconds: 1,
         })
@@ -56,6 +59,7 @@ const client = (
       RanksHandlers.pipe(
         Layer.provide(Layer.mock(Sql)(sql)),
         Layer.provideMerge(AuthorizationLayer.pipe(Layer.provide([cognito, limits]))),
+        Layer.provideMerge(EndsSignInLayer.pipe(Layer.provide(Layer.mock(Sql)({})))),
         Layer.provideMerge(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
         Layer.provideMerge(
           HttpApiMiddleware.layerClient(Authorization, ({ request, next }) =>
@@ -86,7 +90,7 @@ describe("GET /scores/me", () => {
       assert.deepStrictEqual(answer, standing)
       assert.deepStrictEqual(yield* response.json, standing)
       assert.strictEqual(response.headers["cache-control"], "no-store")
-      assert.deepStrictEqual(asked, [{ userId: "ada", tokenId: "jti" }])
+      assert.deepStrictEqual(asked, [{ userId: "ada", tokenId: "jti", signedInAtSeconds: 7 }])
     }),
   )
 

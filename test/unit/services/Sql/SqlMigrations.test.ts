@@ -14,6 +14,7 @@ const RELEASED: Readonly<Record<string, string>> = {
   "0002_index_revoked_tokens": "3a86a227d21710620c4ebb0aa71e6477146264077bfe329403f17c51637a16f6",
   "0003_add_moderation": "6b287c9644a440b707eac0bf54a71b9b4b89d4f9a3fd316a536c401e5815bb92",
   "0004_index_keys_by_time": "dadfa4c9272622c9fdabd453663601175a8b03e783e57f78f3a9a0bb748dba9a",
+  "0006_end_sign_ins": "a33c7e429705c99d3d62d83aa23c20d08d02c9724e2c9c6ce452cc9fd6f545f0",
 }
 
 /** The statements that an effect sends, in order; nothing runs. */
