@@ -21,7 +21,7 @@ const Moderation = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlModera
 const Schema = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlSchemaPostgres.layer))
 const Levels = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlLevelsPostgres.layer))
 
-const { hide, restore, correct, history } = moderation(userInfo().username)
+const { hide, restore, correct, sessions, history } = moderation(userInfo().username)
 
 Command.make("admin").pipe(
   Command.withDescription("Commands for operators; DATABASE_URL names the database"),
@@ -29,6 +29,7 @@ Command.make("admin").pipe(
     hide.pipe(Command.provide(Moderation)),
     restore.pipe(Command.provide(Moderation)),
     correct.pipe(Command.provide(Moderation)),
+    sessions.pipe(Command.provide(Moderation)),
     history.pipe(Command.provide(Moderation)),
     ranks.pipe(Command.provide(Levels)),
     generate.pipe(Command.provide(Levels)),

@@ -9,8 +9,8 @@ export type Failure =
   | { readonly kind: "unavailable"; readonly retryAfterSeconds: number }
   /** No answer: it is unknown whether the server acted on the request. */
   | { readonly kind: "unanswered" }
-  /** Any other status: another attempt would not help. */
-  | { readonly kind: "refused"; readonly status: number }
+  /** Any other status: another attempt would not help. `cause` only if the player can do something about it. */
+  | { readonly kind: "refused"; readonly status: number; readonly cause?: "unverifiedEmail" }
 
 /** 401: the server no longer accepts the access token. */
 export interface Expired {

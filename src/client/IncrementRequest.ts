@@ -1,7 +1,11 @@
 import type { Environment } from "./Environment.ts"
 import { type Expired, type Failure, failureOf } from "./Failure.ts"
+import { parseRecord } from "./Json.ts"
 import { request } from "./Request.ts"
 import { withRetry } from "./Retry.ts"
+
+/** The `type` of the problem `UnverifiedEmail`. */
+const UNVERIFIED_EMAIL = "urn:scoreboard:unverified-email"
 
 export type IncrementOutcome =
   /** The server has committed the point, once for this key. */
@@ -27,7 +31,10 @@ export const incrementOnce = (
       (response) => response.text(),
     )
     if (answer?.status === 200) return { kind: "counted" }
-    return answer?.status === 401 ? { kind: "expired" } : failureOf(answer)
+    if (answer?.status === 401) return { kind: "expired" }
+    const failure = failureOf(answer)
+    const isUnverified = parseRecord(answer?.body ?? "")?.["type"] === UNVERIFIED_EMAIL
+    return failure.kind === "refused" && isUnverified ? { ...failure, cause: "unverifiedEmail" } : failure
   }
   return withRetry(environment, attempt, signal, press.onRetry)
 }

@@ -69,6 +69,20 @@ export class InvalidRefreshToken extends HttpApiError.Problem<InvalidRefreshToke
   )
 }
 
+/** The refresh token is not one of the caller's sign-in. That has ended all the same. */
+export class ForeignRefreshToken extends HttpApiError.Problem<ForeignRefreshToken>()("ForeignRefreshToken", {
+  type: "urn:scoreboard:foreign-refresh-token",
+  title: "The refresh token is not one of this sign-in, which has ended all the same",
+  status: 400,
+}) {}
+
+/** The player has no stored address, and the identity provider says that the present one is not verified. */
+export class UnverifiedEmail extends HttpApiError.Problem<UnverifiedEmail>()("UnverifiedEmail", {
+  type: "urn:scoreboard:unverified-email",
+  title: "The e-mail address of this account is not verified: verify it to raise a score",
+  status: 403,
+}) {}
+
 /** An operator has hidden the player from the board, so the player cannot raise a score. */
 export class Forbidden extends HttpApiError.Problem<Forbidden>()("Forbidden", {
   type: "urn:scoreboard:forbidden",

@@ -1,4 +1,5 @@
 import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
@@ -19,6 +20,10 @@ export interface Caller {
    * What a logout revokes: the id of the sign-in, which all tokens refreshed from it share; else the id of the token.
    */
   readonly tokenId: string | undefined
+  /** Whether `tokenId` is the id of the sign-in. */
+  readonly isTokenIdShared: boolean
+  /** When the player signed in, in seconds since 1970. A refresh keeps it. */
+  readonly signedInAtSeconds: number
   /** When the token expires, in seconds since 1970. */
   readonly expiresAtSeconds: number
   /** The token itself, for the one call that needs it (the profile of a new player). Never logged. */
@@ -30,6 +35,20 @@ export class CurrentPlayer extends Context.Service<CurrentPlayer, Caller>()(
   "scoreboard/domain/CurrentPlayer",
 ) {}
 
+/**
+ * Ends the sign-in of the access token, whatever the rest of the request looks like: it runs before the body is decoded.
+ * 503 if that could not be stored. `EndedSignIn` waits for it, and tells whether the sign-in had been ended before.
+ */
+export class EndsSignIn extends HttpApiMiddleware.Service<
+  EndsSignIn,
+  { requires: CurrentPlayer; provides: EndedSignIn }
+>()("scoreboard/domain/EndsSignIn", { error: [Unauthorized.response, Unavailable.response] }) {}
+
+/** Whether the caller's sign-in had been ended before this request. Waits until it is ended. */
+export class EndedSignIn extends Context.Service<EndedSignIn, Effect.Effect<boolean, Unavailable>>()(
+  "scoreboard/domain/EndedSignIn",
+) {}
+
 /** Bearer authorisation: 401 for a missing, malformed or refused token, 503 while the keys cannot be fetched. */
 export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: CurrentPlayer }>()(
   "scoreboard/domain/Authorization",
@@ -39,7 +58,9 @@ export class Authorization extends HttpApiMiddleware.Service<Authorization, { pr
         HttpApiSecurity.annotateMerge(
           OpenApi.annotations({
             format: "JWT",
-            description: "The `accessToken` of a sign-in or of a refresh.",
+            description:
+              "The `accessToken` of a sign-in or of a refresh. Its `sub`, and `jti` or `origin_jti` where it has them, " +
+              "are texts of 1 to 255 characters without control characters.",
           }),
         ),
       ),
@@ -50,7 +71,12 @@ export class Authorization extends HttpApiMiddleware.Service<Authorization, { pr
 ) {}
 
 class UsersGroup extends HttpApiGroup.make("users")
-  .add(login, refresh, logout.middleware(Authorization), history.middleware(Authorization))
+  .add(
+    login,
+    refresh,
+    logout.middleware(EndsSignIn).middleware(Authorization),
+    history.middleware(Authorization),
+  )
   .prefix("/users")
   .annotateMerge(OpenApi.annotations({ description: "Sign-ins, and the caller's own history." })) {}
 

@@ -10,6 +10,7 @@ import {
   TooManyRequests,
   Unauthorized,
   Unavailable,
+  UnverifiedEmail,
 } from "./Errors.ts"
 import { PublicBoard } from "./Messages.ts"
 import { pageLimit } from "./IntegerText.ts"
@@ -46,6 +47,7 @@ export const increment = HttpApiEndpoint.post("increment", "/increment", {
   error: [
     Forbidden,
     InvalidReceipt,
+    UnverifiedEmail,
     ContentTooLarge,
     Unauthorized.response,
     TooManyRequests.response,

@@ -4,6 +4,7 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import {
   ContentTooLarge,
+  ForeignRefreshToken,
   InvalidCredentials,
   InvalidRefreshToken,
   TooManyRequests,
@@ -79,22 +80,25 @@ export const refresh = HttpApiEndpoint.post("refresh", "/auth/refresh", {
   OpenApi.annotations({
     identifier: "refresh",
     summary: "Get a new access token",
-    description: "Call this when the access token expires; refresh tokens live much longer.",
+    description:
+      "Call this when the access token expires; refresh tokens live much longer. " +
+      "401 also if the sign-in was ended: sign in again.",
   }),
 )
 
 export const logout = HttpApiEndpoint.post("logout", "/auth/logout", {
   payload: RefreshRequest,
   success: HttpApiSchema.NoContent.annotate({ description: "The sign-in has ended." }),
-  error: [Unauthorized.response, Unavailable.response, ...bodyErrors],
+  error: [ForeignRefreshToken, Unauthorized.response, Unavailable.response, ...bodyErrors],
 }).annotateMerge(
   OpenApi.annotations({
     identifier: "logout",
     summary: "Sign out",
     description:
       "Ends the sign-in: every server refuses its access tokens and its refresh token from now on. " +
-      "After a 503 one of the two may still be valid: send the request again with the same tokens. " +
-      "A refresh token that is no longer valid counts as ended.",
+      "Without a refresh token of the same sign-in the answer is 400, and the sign-in of the access token has ended " +
+      "all the same. A refresh token that has expired or was revoked counts as ended. " +
+      "After a 503 one of the two may still be valid: send the request again with the same tokens.",
   }),
 )
 

@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import { UserId } from "../../src/domain/Score.ts"
 import { Cognito } from "../../src/services/Cognito/Cognito.ts"
 
 /** What the contract has to know about the provider under test. */
@@ -123,6 +124,11 @@ export const cognitoContract = <E>(name: string, layer: Layer.Layer<Cognito | Co
           assert.notStrictEqual(renewal.accessToken, session.accessToken)
           const claims = yield* cognito.verify(renewal.accessToken)
           assert.strictEqual(claims.userId, session.profile.userId)
+          const before = yield* cognito.verify(session.accessToken)
+          if (before.isTokenIdShared) {
+            assert.strictEqual(claims.tokenId, before.tokenId)
+            assert.strictEqual(claims.signedInAtSeconds, before.signedInAtSeconds)
+          }
           // Unless refresh tokens rotate, the one that was used remains valid.
           yield* cognito.refresh(Redacted.make(renewal.refreshToken ?? session.refreshToken))
         }),
@@ -154,20 +160,26 @@ export const cognitoContract = <E>(name: string, layer: Layer.Layer<Cognito | Co
       it.effect("revoke ends one sign-in and no other, and may be repeated", () =>
         Effect.gen(function* () {
           const cognito = yield* Cognito
-          const gone = Redacted.make((yield* login).refreshToken)
+          const session = yield* login
+          const owner = yield* cognito.verify(session.accessToken)
+          const gone = Redacted.make(session.refreshToken)
           const kept = Redacted.make((yield* login).refreshToken)
-          yield* cognito.revoke(gone)
-          yield* cognito.revoke(gone)
+          assert.strictEqual(yield* cognito.revoke(gone, owner), "revoked")
+          assert.include(["spent", "unknown"], yield* cognito.revoke(gone, owner))
           assert.strictEqual((yield* Effect.flip(cognito.refresh(gone)))._tag, "TokenRejected")
           yield* cognito.refresh(kept)
         }),
       )
 
-      it.effect("revoke has nothing to do for what is no refresh token", () =>
+      it.effect("revoke does not know what is no refresh token, and leaves somebody else's alone", () =>
         Effect.gen(function* () {
           const cognito = yield* Cognito
           const { accessToken, refreshToken } = yield* login
-          for (const token of ["", "x", "☃", accessToken]) yield* cognito.revoke(Redacted.make(token))
+          const owner = yield* cognito.verify(accessToken)
+          for (const token of ["", "x", "☃", accessToken])
+            assert.strictEqual(yield* cognito.revoke(Redacted.make(token), owner), "unknown")
+          const stranger = { ...owner, userId: UserId.make("somebody else") }
+          assert.strictEqual(yield* cognito.revoke(Redacted.make(refreshToken), stranger), "foreign")
           yield* cognito.refresh(Redacted.make(refreshToken))
         }),
       )

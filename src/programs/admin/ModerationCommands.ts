@@ -53,6 +53,12 @@ const correct = Effect.fnUntraced(function* ({
   yield* report({ userId: player.id, amount, score })
 })
 
+const endSignIns = Effect.fnUntraced(function* ({ user, reason, by }: ModerationFlags) {
+  const { id } = yield* findOne(user)
+  const at = yield* (yield* SqlModeration).endSignIns({ userId: id, actor: by, reason })
+  yield* report({ userId: id, signedOutAt: at })
+})
+
 /** Writes every row as one line of JSON; reads a page only after the page before was written. */
 const exportHistory = Effect.fnUntraced(function* ({ user }: { readonly user: Option.Option<string> }) {
   const sql = yield* SqlModeration
@@ -75,7 +81,7 @@ const Amount = Schema.Int.check(
   Schema.makeFilter((amount) => amount !== 0, { expected: "not 0" }),
 )
 
-/** `admin hide`, `restore`, `correct` and `history export`. `by` is the operator's name when `--by` is absent. */
+/** `admin hide`, `restore`, `correct`, `sessions end` and `history export`. `by` is the operator's name when `--by` is absent. */
 export const moderation = (by: string) => {
   const user = Argument.String("user").pipe(Argument.withDescription("The player's id or e-mail"))
   const who = {
@@ -103,6 +109,14 @@ export const moderation = (by: string) => {
     ),
     correct: Command.make("correct", { ...who, amount }, correct).pipe(
       Command.withDescription("Add points to a score, or subtract them"),
+    ),
+    sessions: Command.make("sessions").pipe(
+      Command.withDescription("The sign-ins of a player"),
+      Command.withSubcommands([
+        Command.make("end", who, endSignIns).pipe(
+          Command.withDescription("End all sign-ins of a player: every token that exists is refused"),
+        ),
+      ]),
     ),
     history: Command.make("history").pipe(
       Command.withDescription("Read what happened to every score"),

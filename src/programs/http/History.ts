@@ -18,7 +18,8 @@ export const makeHistory = Effect.gen(function* () {
     const page = yield* sql
       .history({
         userId: caller.userId,
-        tokenId: caller.tokenId ?? "",
+        tokenId: caller.tokenId,
+        signedInAtSeconds: caller.signedInAtSeconds,
         after: query.after,
         // One entry more than the page has tells whether there is a next page.
         limit: limit + 1,

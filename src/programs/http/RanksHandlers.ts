@@ -27,11 +27,11 @@ export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers
     const shared = makeSharedWaits<StandingAnswer, Unavailable, Unavailable>(reads.player)
     const me = Effect.fnUntraced(function* () {
       yield* noStore
-      const { userId, tokenId } = yield* CurrentPlayer
+      const { userId, tokenId, signedInAtSeconds } = yield* CurrentPlayer
       const { revoked, ...standing } = yield* shared(
-        JSON.stringify([userId, tokenId]),
+        JSON.stringify([userId, tokenId, signedInAtSeconds]),
         Effect.catch(
-          sql.standing({ userId, tokenId }),
+          sql.standing({ userId, tokenId, signedInAtSeconds }),
           logAndFailWith("A standing could not be read", databaseUnavailable),
         ),
       )

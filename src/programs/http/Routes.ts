@@ -11,12 +11,13 @@ import { Page, PAGE_PATHS } from "./Page.ts"
 import { bareProblem, type Paths } from "./Problems.ts"
 import { RanksHandlers } from "./RanksHandlers.ts"
 import { ScoresHandlers } from "./ScoresHandlers.ts"
+import { EndsSignInLayer } from "./SignInEnd.ts"
 import { UsersHandlers } from "./UsersHandlers.ts"
 
 /** `POST /users/auth/…`, `GET /users/me/history`, `POST /scores/increment`, `GET /scores/me` and `GET /scores/page`. */
 const ContractRoutes = HttpApiBuilder.layer(HandledApi).pipe(
   Layer.provide([UsersHandlers, ScoresHandlers, RanksHandlers]),
-  Layer.provide(AuthorizationLayer),
+  Layer.provide([AuthorizationLayer, EndsSignInLayer]),
   Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
 )
 

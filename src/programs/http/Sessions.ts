@@ -1,16 +1,16 @@
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import {
   databaseUnavailable,
+  ForeignRefreshToken,
   InvalidCredentials,
   InvalidRefreshToken,
   providerUnavailable,
   TooManyRequests,
-  Unauthorized,
   type Unavailable,
 } from "../../domain/Errors.ts"
-import type { Caller } from "../../domain/ScoreboardApi.ts"
+import { type Caller, EndedSignIn } from "../../domain/ScoreboardApi.ts"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import {
   Cognito,
@@ -18,19 +18,13 @@ import {
   type LoginRejected,
   type LoginThrottled,
   type Profile,
-  type TokenRejected,
+  TokenRejected,
 } from "../../services/Cognito/Cognito.ts"
 import { Sql } from "../../services/Sql/Sql.ts"
 import { logAndFailWith } from "./PublicFailure.ts"
 
 /** How long a client waits when the identity provider throttles: Cognito names no time. */
 const THROTTLED_SECONDS = 30
-
-/**
- * How long a revoked sign-in is remembered. An access token that was refreshed from it just before the logout is valid
- * for a day at most: the upper limit of Cognito.
- */
-const REMEMBERED_SECONDS = 24 * 3600
 
 const OUTCOMES = ["ok", "rejected", "throttled", "unavailable"] as const
 const outcomes = {
@@ -51,10 +45,10 @@ const logouts = labelledCounter({
   name: "logouts_total",
   description: "Logouts, by outcome.",
   label: "outcome",
-  values: ["ok", "unavailable"],
+  values: ["ok", "rejected", "unavailable"],
 })
 
-type ProviderError = LoginRejected | TokenRejected | LoginThrottled | CognitoFailure
+type ProviderError = LoginRejected | TokenRejected | LoginThrottled | CognitoFailure | Unavailable
 
 /** Counts a call to the identity provider by its outcome, and turns the provider's errors into public ones. */
 const asPublic =
@@ -73,6 +67,7 @@ const asPublic =
             counter.add("throttled"),
             Effect.fail(new TooManyRequests({ retryAfterSeconds: THROTTLED_SECONDS })),
           ),
+        Unavailable: (error) => Effect.andThen(counter.add("unavailable"), Effect.fail(error)),
         CognitoFailure: (error) =>
           Effect.andThen(
             counter.add("unavailable"),
@@ -92,9 +87,11 @@ export const makeSessions = Effect.gen(function* () {
 
   // A player who cannot be stored now is stored with the first increment.
   const remember = ({ userId, email }: Profile) =>
-    Effect.catch(sql.register(userId, email), (error) =>
-      Effect.logWarning("A player could not be stored at login", error),
-    )
+    email === undefined
+      ? Effect.void
+      : Effect.catch(sql.register(userId, email), (error) =>
+          Effect.logWarning("A player could not be stored at login", error),
+        )
 
   const login = (email: string, password: string) =>
     cognito.login(email, Redacted.make(password)).pipe(
@@ -103,8 +100,21 @@ export const makeSessions = Effect.gen(function* () {
       asPublic("login", new InvalidCredentials()),
     )
 
+  const whileDatabaseAnswers = logAndFailWith("The end of sign-ins could not be read", databaseUnavailable)
+
+  /** Refuses the tokens of a sign-in that was ended: the identity provider may not know. */
+  const refuseEnded = (accessToken: string) =>
+    Effect.gen(function* () {
+      const claims = yield* cognito.verify(accessToken)
+      if (!(yield* Effect.catch(sql.refuses(claims), whileDatabaseAnswers))) return
+      return yield* new TokenRejected({ reason: "EndedSignIn" })
+    })
+
   const refresh = (refreshToken: string) =>
-    cognito.refresh(Redacted.make(refreshToken)).pipe(
+    // Asked first: where refresh tokens rotate, an exchange whose result cannot be checked would lose the sign-in.
+    Effect.catch(sql.ping, whileDatabaseAnswers).pipe(
+      Effect.andThen(cognito.refresh(Redacted.make(refreshToken))),
+      Effect.tap(({ accessToken }) => refuseEnded(accessToken)),
       Effect.map((renewal) => ({
         accessToken: renewal.accessToken,
         ...(renewal.refreshToken === undefined ? {} : { refreshToken: renewal.refreshToken }),
@@ -112,36 +122,32 @@ export const makeSessions = Effect.gen(function* () {
       asPublic("refresh", new InvalidRefreshToken()),
     )
 
-  const revokeAccess = Effect.fnUntraced(function* (caller: Caller, tokenId: string) {
-    const nowSeconds = Math.ceil((yield* Clock.currentTimeMillis) / 1000)
-    const expiresAtSeconds = Math.max(caller.expiresAtSeconds, nowSeconds + REMEMBERED_SECONDS)
-    yield* Effect.catch(
-      sql.revoke({ tokenId, expiresAtSeconds }),
-      logAndFailWith("A logout could not be stored", databaseUnavailable),
-    )
-  })
-
-  const revokeRefresh = (refreshToken: string) =>
-    Effect.catch(
-      cognito.revoke(Redacted.make(refreshToken)),
-      logAndFailWith("A refresh token could not be revoked", providerUnavailable),
-    )
-
   /**
-   * Revokes the access token and the refresh token. Both are tried even when one fails, so that as little as possible
-   * stays valid. Idempotent: a repeat with the same access token does what is left, because this route alone does not
-   * ask whether the access token was revoked.
+   * Revokes the refresh token of a sign-in that the middleware `EndsSignIn` ends meanwhile: both are tried even when one
+   * fails, so that as little as possible stays valid. Idempotent: a repeat with the same access token does what is left,
+   * because this route alone does not ask whether the access token was ended.
    */
   const logout = Effect.fnUntraced(function* (caller: Caller, refreshToken: string) {
-    // A token without an id cannot be revoked. Every token of Cognito has one.
-    if (caller.tokenId === undefined) return yield* new Unauthorized()
-    const results = yield* Effect.all(
-      [Effect.result(revokeAccess(caller, caller.tokenId)), Effect.result(revokeRefresh(refreshToken))],
-      { concurrency: 2 },
+    const revoked = yield* Effect.result(
+      Effect.catch(
+        cognito.revoke(Redacted.make(refreshToken), caller),
+        logAndFailWith("A refresh token could not be revoked", providerUnavailable),
+      ),
     )
-    const failed = results.find((result) => result._tag === "Failure")
-    yield* logouts.add(failed === undefined ? "ok" : "unavailable")
-    if (failed !== undefined) return yield* Effect.fail(failed.failure)
+    const ended = yield* Effect.result(yield* EndedSignIn)
+    if (Result.isFailure(revoked)) {
+      yield* logouts.add("unavailable")
+      return yield* Effect.fail(revoked.failure)
+    }
+    if (Result.isFailure(ended)) {
+      yield* logouts.add("unavailable")
+      return yield* Effect.fail(ended.failure)
+    }
+    // In a repeat the provider no longer knows the token that the first request revoked.
+    const outcome = revoked.success === "unknown" && ended.success ? "spent" : revoked.success
+    const isRejected = outcome === "foreign" || outcome === "unknown"
+    yield* logouts.add(isRejected ? "rejected" : "ok")
+    if (isRejected) return yield* new ForeignRefreshToken()
   })
 
   return { login, refresh, logout }

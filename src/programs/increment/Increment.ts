@@ -1,19 +1,19 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Forbidden, Unauthorized, type Unavailable } from "../../domain/Errors.ts"
+import { Forbidden, Unauthorized, type Unavailable, type UnverifiedEmail } from "../../domain/Errors.ts"
 import type { Caller } from "../../domain/ScoreboardApi.ts"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { Cognito } from "../../services/Cognito/Cognito.ts"
 import { collectedSpan } from "../observe/TraceContext.ts"
 import { startCommitters } from "./Committers.ts"
-import { profileEmail } from "./ProfileEmail.ts"
+import { makeProfileEmail } from "./ProfileEmail.ts"
 
 const increments = labelledCounter({
   name: "increments_total",
   description: "Requests to raise a score, by outcome.",
   label: "outcome",
-  values: ["counted", "duplicate", "unknown", "hidden", "revoked", "unavailable"],
+  values: ["counted", "duplicate", "unknown", "unverified", "hidden", "revoked", "unavailable"],
 })
 
 const LABELS = {
@@ -35,7 +35,7 @@ export class Increment extends Context.Service<
     raise(
       caller: Caller,
       key: string | undefined,
-    ): Effect.Effect<void, Unauthorized | Forbidden | Unavailable>
+    ): Effect.Effect<void, Unauthorized | Forbidden | UnverifiedEmail | Unavailable>
   }
 >()("scoreboard/programs/Increment") {
   static readonly layer = Layer.effect(
@@ -45,16 +45,16 @@ export class Increment extends Context.Service<
 }
 
 const make = Effect.gen(function* () {
-  const cognito = yield* Cognito
+  const profileEmail = makeProfileEmail(yield* Cognito)
   const commit = yield* startCommitters
 
   const outcomeOf = Effect.fnUntraced(function* (caller: Caller, key: string | undefined) {
-    const { userId, email, tokenId } = caller
-    const request = { userId, email, key, tokenId }
+    const { userId, email, tokenId, signedInAtSeconds } = caller
+    const request = { userId, email, key, tokenId, signedInAtSeconds }
     const span = yield* collectedSpan
     const outcome = yield* commit(request, span)
     if (outcome._tag !== "UnknownPlayer") return outcome
-    return yield* commit({ ...request, email: yield* profileEmail(cognito, caller) }, span)
+    return yield* commit({ ...request, email: yield* profileEmail(caller) }, span)
   })
 
   const raise = Effect.fnUntraced(function* (caller: Caller, key: string | undefined) {
@@ -74,8 +74,9 @@ const make = Effect.gen(function* () {
 
   return Increment.of({
     raise: (caller, key) =>
-      Effect.tapError(raise(caller, key), (error) =>
-        error._tag === "Unavailable" ? increments.add("unavailable") : Effect.void,
-      ),
+      Effect.tapError(raise(caller, key), (error) => {
+        if (error._tag === "Unavailable") return increments.add("unavailable")
+        return error._tag === "UnverifiedEmail" ? increments.add("unverified") : Effect.void
+      }),
   })
 })

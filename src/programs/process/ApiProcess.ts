@@ -9,6 +9,7 @@ import { Increment } from "../increment/Increment.ts"
 import { Limits } from "../http/Limits.ts"
 import { Management, managementConfig } from "./Management.ts"
 import { originsConfig } from "../http/Origins.ts"
+import { signInConfig } from "../http/SignInEnd.ts"
 import { Outbox } from "../increment/Outbox.ts"
 import { ScoresSocket, scoresSocketConfig } from "../board/ScoresSocket.ts"
 
@@ -35,5 +36,6 @@ export const apiSettings = (defaultHost: string) => [
   Board.config,
   Limits.config,
   originsConfig,
+  signInConfig,
   scoresSocketConfig,
 ]

@@ -27,24 +27,37 @@ export class TokenRejected extends Schema.TaggedError<TokenRejected>()("TokenRej
 
 /** The claims of a verified access token. */
 export interface AccessTokenClaims {
-  /** The token's `sub`. */
+  /** The token's `sub`: an `isIdentifier`. */
   readonly userId: UserId
   /**
    * What a logout revokes: the sign-in that the token comes from (`origin_jti`, which is the same in every access token
-   * of that sign-in), else the token's own `jti`, else undefined.
+   * of that sign-in), else the token's own `jti`, else undefined. An `isIdentifier`.
    */
   readonly tokenId: string | undefined
-  /** The token's `email`, if it has one: the access tokens of Cognito itself have none. */
+  /** Whether `tokenId` is that of the sign-in, which a refresh keeps. */
+  readonly isTokenIdShared: boolean
+  /**
+   * When the player signed in, in seconds since 1970: the token's `auth_time`, which a refresh keeps, else its `iat`,
+   * else 0.
+   */
+  readonly signedInAtSeconds: number
+  /**
+   * The token's `email`, if it has one: the access tokens of Cognito itself have none. Undefined too if the token says
+   * that the address is not verified, unless `EMAIL_UNVERIFIED=allow`.
+   */
   readonly email: string | undefined
-  /** The token's `exp`, in seconds since 1970. */
+  /** The token's `exp`, in seconds since 1970, at most 253402300799 (the year 9999). */
   readonly expiresAtSeconds: number
 }
 
 /** Who a user is. */
 export interface Profile {
   readonly userId: UserId
-  /** The e-mail. If the pool stores none, the user name, because the board has to show something. */
-  readonly email: string
+  /**
+   * The e-mail. If the pool stores none, the user name, because the board has to show something. Undefined if the pool
+   * says that the e-mail is not verified, unless `EMAIL_UNVERIFIED=allow`.
+   */
+  readonly email: string | undefined
 }
 
 /** The result of a login. `profile` comes from the id token that the provider issues with the other two. */
@@ -60,6 +73,16 @@ export interface Renewal {
   /** Replaces the refresh token that was used. If undefined, that token remains valid. */
   readonly refreshToken: string | undefined
 }
+
+/** Whose refresh token `revoke` may revoke: the claims of the access token that asks for it. */
+export type Owner = Pick<AccessTokenClaims, "userId" | "tokenId" | "isTokenIdShared">
+
+/**
+ * What became of a refresh token. `revoked` = it was the owner's, and no longer works; `spent` = the provider says that
+ * it expired, was replaced or was revoked before; `foreign` = it belongs to another sign-in and was left alone;
+ * `unknown` = it gets no tokens, and the provider does not say why.
+ */
+export type RevokeOutcome = "revoked" | "spent" | "foreign" | "unknown"
 
 export class Cognito extends Context.Service<
   Cognito,
@@ -85,8 +108,11 @@ export class Cognito extends Context.Service<
       refreshToken: Redacted.Redacted,
     ): Effect.Effect<Renewal, TokenRejected | LoginThrottled | CognitoFailure>
 
-    /** Revokes a refresh token. Idempotent: one that is invalid already is a success. */
-    revoke(refreshToken: Redacted.Redacted): Effect.Effect<void, CognitoFailure>
+    /**
+     * Revokes a refresh token of the owner's sign-in. Where the provider gives access tokens no `origin_jti`, of any
+     * sign-in of the owner. May be repeated; a token that was revoked is then `spent` or `unknown`.
+     */
+    revoke(refreshToken: Redacted.Redacted, owner: Owner): Effect.Effect<RevokeOutcome, CognitoFailure>
 
     /** The profile of the user of an access token. Idempotent. */
     profile(accessToken: string): Effect.Effect<Profile, TokenRejected | CognitoFailure>

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
-import { Cognito, CognitoFailure, type Renewal, TokenRejected } from "./Cognito.ts"
+import { Cognito, CognitoFailure, type Owner, type Renewal, TokenRejected } from "./Cognito.ts"
 import { loadLocalKey } from "./CognitoLocalKey.ts"
 import { guard, HASHERS, makeLocalLogin } from "./CognitoLocalLogin.ts"
 import { closeLocalSession, createLocalSessions, findLocalSession } from "./CognitoLocalSessions.ts"
@@ -36,13 +36,13 @@ const makeSessions = (
     const session = yield* guard("refresh")(findLocalSession(sql, Redacted.value(refreshToken)))
     if (session === undefined) return yield* new TokenRejected({ reason: "NotAuthorizedException" })
     const renewal: Renewal = {
-      accessToken: yield* issue(session.user_id, session.id),
+      accessToken: yield* issue(session.user_id, session.id, session.started),
       refreshToken: undefined,
     }
     return renewal
   }),
-  revoke: Effect.fn("Cognito.revoke")((refreshToken: Redacted.Redacted) =>
-    guard("revoke")(closeLocalSession(sql, Redacted.value(refreshToken))),
+  revoke: Effect.fn("Cognito.revoke")((refreshToken: Redacted.Redacted, owner: Owner) =>
+    guard("revoke")(closeLocalSession(sql, Redacted.value(refreshToken), owner)),
   ),
 })
 

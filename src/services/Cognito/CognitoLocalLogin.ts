@@ -52,9 +52,10 @@ export const makeLocalLogin = (sql: SqlClient.SqlClient, tokens: LocalTokens) =>
     )
     if (user === undefined) return yield* new LoginRejected({ reason: "NotAuthorizedException" })
     const id = randomUUID()
+    const opened = yield* guard("login")(openLocalSession(sql, { id, userId: user.id }))
     const session: Session = {
-      accessToken: yield* tokens.issue(user.id, id),
-      refreshToken: yield* guard("login")(openLocalSession(sql, { id, userId: user.id })),
+      accessToken: yield* tokens.issue(user.id, id, opened.started),
+      refreshToken: opened.refreshToken,
       profile: { userId: user.id, email: user.email },
     }
     return session

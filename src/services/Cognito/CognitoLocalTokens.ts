@@ -15,14 +15,14 @@ const CLIENT_ID = "scoreboard-local"
 const TOKEN_SECONDS = 3600
 
 /** The claims of Cognito's own access tokens, which have no e-mail either. */
-const accessTokenClaims = (userId: UserId, sessionId: string, nowSeconds: number) => ({
+const accessTokenClaims = (userId: UserId, sessionId: string, signedInAt: number, nowSeconds: number) => ({
   sub: userId,
   iss: ISSUER,
   client_id: CLIENT_ID,
   origin_jti: sessionId,
   token_use: "access",
   scope: "aws.cognito.signin.user.admin",
-  auth_time: nowSeconds,
+  auth_time: signedInAt,
   exp: nowSeconds + TOKEN_SECONDS,
   iat: nowSeconds,
   jti: randomUUID(),
@@ -38,12 +38,13 @@ export const makeLocalTokens = Effect.fnUntraced(function* (key: LocalKey) {
     clientId: CLIENT_ID,
     jwksUri: ISSUER,
     fetcher: { fetch: async () => keySet },
+    allowUnverifiedEmail: false,
   })
 
-  /** A new access token of this user and this sign-in. */
-  const issue = (userId: UserId, sessionId: string) =>
+  /** A new access token of this user and this sign-in, which began at `signedInAt`, in seconds since 1970. */
+  const issue = (userId: UserId, sessionId: string, signedInAt: number) =>
     Effect.map(Clock.currentTimeMillis, (nowMillis) =>
-      key.sign(accessTokenClaims(userId, sessionId, Math.floor(nowMillis / 1000))),
+      key.sign(accessTokenClaims(userId, sessionId, signedInAt, Math.floor(nowMillis / 1000))),
     )
 
   return { ...tokens, issue }

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import { LruMap } from "../../foundation/LruMap.ts"
-import type { AccessTokenClaims } from "./Cognito.ts"
+import type { VerifiedClaims } from "./CognitoVerifier.ts"
 
 /**
  * The claims of verified tokens, by a digest of the token. A token comes with every request of its player for an hour:
@@ -8,8 +8,8 @@ import type { AccessTokenClaims } from "./Cognito.ts"
  */
 export interface TokenMemory {
   /** The claims of a token, if it is remembered; the call makes it the most recently used one. */
-  readonly recall: (digest: string) => AccessTokenClaims | undefined
-  readonly remember: (digest: string, claims: AccessTokenClaims) => void
+  readonly recall: (digest: string) => VerifiedClaims | undefined
+  readonly remember: (digest: string, claims: VerifiedClaims) => void
   readonly forget: (digest: string) => void
 }
 
@@ -21,7 +21,7 @@ export const tokenDigest = (token: string): string => hash("sha256", token, "bas
  * effect/Cache also stores a lookup that has not ended, so a flood of forged tokens could push out good ones.
  */
 export const makeTokenMemory = (capacity: number): TokenMemory => {
-  const claimsByDigest = new LruMap<string, AccessTokenClaims>(capacity)
+  const claimsByDigest = new LruMap<string, VerifiedClaims>(capacity)
   return {
     recall: (digest) => claimsByDigest.get(digest),
     remember: (digest, claims) => claimsByDigest.set(digest, claims),

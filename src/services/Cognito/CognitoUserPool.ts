@@ -22,6 +22,9 @@ export const config = {
   issuer: Config.option(Config.NonEmptyString("COGNITO_ISSUER")),
   jwksUri: Config.option(Config.schema(HttpUrl, "COGNITO_JWKS_URI")),
   endpoint: Config.option(Config.schema(HttpUrl, "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER")),
+  unverifiedEmail: Config.schema(Schema.Literals(["refuse", "allow"]), "EMAIL_UNVERIFIED").pipe(
+    Config.withDefault("refuse" as const),
+  ),
 }
 
 /** How long a connection may take to open, in milliseconds: within one region it takes a few. */
@@ -45,7 +48,7 @@ const makeClient = (region: string, endpoint: Option.Option<URL>) =>
 
 /** All calls to the pool are public operations: the SDK signs none of them and looks up no credentials. */
 const make = Effect.gen(function* () {
-  const { userPoolId, clientId, clientSecret, ...optional } = yield* Config.all(config)
+  const { userPoolId, clientId, clientSecret, unverifiedEmail, ...optional } = yield* Config.all(config)
   const region = userPoolId.slice(0, userPoolId.indexOf("_"))
   const issuer = Option.getOrElse(
     optional.issuer,
@@ -55,11 +58,14 @@ const make = Effect.gen(function* () {
     onNone: () => `${issuer}/.well-known/jwks.json`,
     onSome: (uri) => uri.href,
   })
-  const pool = { client: yield* makeClient(region, optional.endpoint), clientId, clientSecret }
-  const tokens = yield* makeTokens({ issuer, clientId, jwksUri, fetcher: yield* makeKeyFetcher })
+  const client = yield* makeClient(region, optional.endpoint)
+  const allowUnverifiedEmail = unverifiedEmail === "allow"
+  const fetcher = yield* makeKeyFetcher
+  const pool = { client, clientId, clientSecret, allowUnverifiedEmail }
+  const tokens = yield* makeTokens({ issuer, clientId, jwksUri, fetcher, allowUnverifiedEmail })
   return Cognito.of({
     ...makeLogin(pool, tokens),
-    ...makeSessions(pool),
+    ...makeSessions(pool, tokens),
     verify: tokens.verifyAccess,
     check: tokens.check,
   })

@@ -10,6 +10,8 @@ export interface UserPool {
   readonly clientId: string
   /** None for a public client, which has no secret. */
   readonly clientSecret: Option.Option<Redacted.Redacted>
+  /** Whether an address counts although the pool says that it is not verified. */
+  readonly allowUnverifiedEmail: boolean
 }
 
 /**

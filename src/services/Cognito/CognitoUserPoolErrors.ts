@@ -41,11 +41,19 @@ export const refusedLogin = (cause: unknown): LoginRejected | LoginThrottled | C
   return USER_MAY_NOT.has(name) ? new LoginRejected({ reason: name }) : failure
 }
 
+/** The message about a genuine token that may not ask who its user is, reported under the name of a revoked one, too. */
+const MISSING_SCOPE = /required scopes?/i
+
+/** The `reason` of a token without the scope that `GetUser` needs. */
+export const WITHOUT_SCOPE = "MissingScope"
+
 /** Rejects the token if its user is gone or the provider revoked it; any other error tells nothing about the token. */
-export const refusedProfile = (cause: unknown): TokenRejected | CognitoFailure =>
-  cause instanceof CognitoIdentityProviderServiceException && USER_MAY_NOT.has(cause.name)
-    ? new TokenRejected({ reason: cause.name })
-    : new CognitoFailure({ operation: "profile", cause })
+export const refusedProfile = (cause: unknown): TokenRejected | CognitoFailure => {
+  if (!(cause instanceof CognitoIdentityProviderServiceException) || !USER_MAY_NOT.has(cause.name))
+    return new CognitoFailure({ operation: "profile", cause })
+  const isScopeMissing = cause.name === "NotAuthorizedException" && MISSING_SCOPE.test(cause.message)
+  return new TokenRejected({ reason: isScopeMissing ? WITHOUT_SCOPE : cause.name })
+}
 
 /** As `refusedLogin`; a refresh token that rotation has replaced is rejected, too. */
 export const refusedRefresh = (cause: unknown): TokenRejected | LoginThrottled | CognitoFailure => {
@@ -55,6 +63,16 @@ export const refusedRefresh = (cause: unknown): TokenRejected | LoginThrottled |
   if (refused._tag === "LoginRejected") return new TokenRejected({ reason: refused.reason })
   return refused._tag === "CognitoFailure" ? new CognitoFailure({ operation: "refresh", cause }) : refused
 }
+
+/** The messages about a refresh token that was good once: those of Cognito about any other text say "Invalid". */
+const SPENT = /expired|revoked|disabled/i
+
+/** Whether the refresh token was good once: it expired, was revoked or replaced, or its user is gone. */
+export const isSpent = (cause: unknown): boolean =>
+  cause instanceof CognitoIdentityProviderServiceException &&
+  (cause.name === "RefreshTokenReuseException" ||
+    cause.name === "UserNotFoundException" ||
+    (cause.name === "NotAuthorizedException" && SPENT.test(cause.message)))
 
 /** How Cognito, or an emulator, says that this is no valid refresh token of this client. */
 const NO_SUCH_TOKEN = new Set([

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { UserId } from "../../domain/Score.ts"
+import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
 import {
   type Cognito,
   type CognitoFailure,
@@ -17,10 +18,12 @@ import {
   type Profile,
   type TokenRejected,
 } from "./Cognito.ts"
+import { isUnverified, storableEmail } from "./CognitoEmail.ts"
 import type { Tokens } from "./CognitoTokens.ts"
 import { isUserName } from "./CognitoUserName.ts"
 import { call, limited, unexpected, type UserPool } from "./CognitoUserPoolCalls.ts"
-import { refusedLogin, refusedProfile } from "./CognitoUserPoolErrors.ts"
+import { refusedLogin, refusedProfile, WITHOUT_SCOPE } from "./CognitoUserPoolErrors.ts"
+import { OUT_OF_RANGE } from "./CognitoVerifier.ts"
 
 /** What a client with a secret adds to a login: Base64 of HMAC-SHA256 over user name and client id. */
 const secretHash = (secret: Redacted.Redacted, userName: string, clientId: string) =>
@@ -29,25 +32,58 @@ const secretHash = (secret: Redacted.Redacted, userName: string, clientId: strin
 const attribute = (attributes: ReadonlyArray<AttributeType> | undefined, name: string) =>
   attributes?.find((candidate) => candidate.Name === name)?.Value || undefined
 
-/** A token that the provider issued a moment ago and that is refused: the configuration or the provider is wrong. */
-const notTheUsersFault = (error: TokenRejected | CognitoFailure): CognitoFailure =>
-  error._tag === "CognitoFailure"
-    ? error
-    : unexpected("login", `A token that the identity provider just issued was refused: ${error.reason}`)
+/** Why a token is refused that is in order except for what it says about its user. */
+const MATTERS_OF_THE_USER: ReadonlySet<string> = new Set([OUT_OF_RANGE, "MissingSubject", "Oversize"])
 
-const getUser = Effect.fnUntraced(function* ({ client }: UserPool, accessToken: string) {
-  const command = new GetUserCommand({ AccessToken: accessToken })
-  const user = yield* call(refusedProfile, (options): Promise<GetUserCommandOutput> =>
-    client.send(command, options),
-  )
-  const sub = attribute(user.UserAttributes, "sub")
-  const email = attribute(user.UserAttributes, "email") ?? user.Username
-  if (sub === undefined || email === undefined) {
-    return yield* unexpected("profile", "A user without sub or name")
-  }
-  const profile: Profile = { userId: UserId.make(sub), email }
-  return profile
-})
+/** A token that the provider issued a moment ago and that is refused: mostly the configuration or the provider is wrong. */
+const notTheUsersFault = (error: TokenRejected | CognitoFailure): LoginRejected | CognitoFailure => {
+  if (error._tag === "CognitoFailure") return error
+  if (MATTERS_OF_THE_USER.has(error.reason)) return new LoginRejected({ reason: error.reason })
+  return unexpected("login", `A token that the identity provider just issued was refused: ${error.reason}`)
+}
+
+/** The scope that `GetUser` needs. */
+const GET_USER_SCOPE = "aws.cognito.signin.user.admin"
+
+/** How often a missing scope is logged at most: it is missing in all tokens of an app client, or in none. */
+const SCOPE_LOG_MILLIS = 60_000
+
+/** Asks the pool who the user of an access token is. */
+const makeGetUser = ({ client, allowUnverifiedEmail }: UserPool) => {
+  let silentUntilMillis = 0
+  const logMissingScope = Effect.gen(function* () {
+    const nowMillis = yield* monotonicMillis
+    if (nowMillis < silentUntilMillis) return
+    silentUntilMillis = nowMillis + SCOPE_LOG_MILLIS
+    yield* Effect.logWarning(
+      "A valid access token lacks the scope for GetUser, so its player cannot be stored and gets 401",
+      { scope: GET_USER_SCOPE },
+    )
+  })
+
+  return Effect.fnUntraced(function* (accessToken: string) {
+    const command = new GetUserCommand({ AccessToken: accessToken })
+    const user = yield* call(refusedProfile, (options): Promise<GetUserCommandOutput> =>
+      client.send(command, options),
+    ).pipe(
+      Effect.tapError((error) =>
+        error._tag === "TokenRejected" && error.reason === WITHOUT_SCOPE ? logMissingScope : Effect.void,
+      ),
+    )
+    const sub = attribute(user.UserAttributes, "sub")
+    const address = storableEmail(attribute(user.UserAttributes, "email"))
+    const email = address ?? storableEmail(user.Username)
+    if (sub === undefined || email === undefined) {
+      return yield* unexpected("profile", "A user without sub or name")
+    }
+    const isRefused =
+      !allowUnverifiedEmail &&
+      address !== undefined &&
+      isUnverified(attribute(user.UserAttributes, "email_verified"))
+    const profile: Profile = { userId: UserId.make(sub), email: isRefused ? undefined : email }
+    return profile
+  })
+}
 
 const initiateAuth = (
   { client, clientId, clientSecret }: UserPool,
@@ -70,6 +106,8 @@ const initiateAuth = (
 
 /** Signing in, and the question who a user is. Nothing is sent twice. */
 export const makeLogin = (pool: UserPool, tokens: Tokens): Pick<Cognito["Service"], "login" | "profile"> => {
+  const getUser = makeGetUser(pool)
+
   const login = Effect.fnUntraced(function* (email: string, password: Redacted.Redacted) {
     if (!isUserName(email)) return yield* new LoginRejected({ reason: "MalformedUserName" })
     const answer = yield* initiateAuth(pool, email, password)
@@ -80,8 +118,8 @@ export const makeLogin = (pool: UserPool, tokens: Tokens): Pick<Cognito["Service
     }
     const claims = yield* Effect.mapError(tokens.verifyId(IdToken), notTheUsersFault)
     const profile: Profile =
-      claims.email === undefined
-        ? yield* Effect.mapError(getUser(pool, AccessToken), notTheUsersFault)
+      claims.email === undefined && !claims.isEmailUnverified
+        ? yield* Effect.mapError(getUser(AccessToken), notTheUsersFault)
         : { userId: claims.userId, email: claims.email }
     return { accessToken: AccessToken, refreshToken: RefreshToken, profile }
   })
@@ -90,9 +128,6 @@ export const makeLogin = (pool: UserPool, tokens: Tokens): Pick<Cognito["Service
     login: (email, password) =>
       login(email, password).pipe(limited("login"), Effect.withSpan("Cognito.login", { kind: "client" })),
     profile: (accessToken) =>
-      getUser(pool, accessToken).pipe(
-        limited("profile"),
-        Effect.withSpan("Cognito.profile", { kind: "client" }),
-      ),
+      getUser(accessToken).pipe(limited("profile"), Effect.withSpan("Cognito.profile", { kind: "client" })),
   }
 }

@@ -5,9 +5,11 @@ import type { JwtPayload } from "aws-jwt-verify/jwt-model"
 import { JwtVerifier } from "aws-jwt-verify/jwt-verifier"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { isIdentifier } from "../../domain/Identifier.ts"
 import { UserId } from "../../domain/Score.ts"
 import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
 import { type AccessTokenClaims, CognitoFailure, TokenRejected } from "./Cognito.ts"
+import { isUnverified, storableEmail } from "./CognitoEmail.ts"
 import { CognitoKeys, KeysUnavailable } from "./CognitoKeys.ts"
 
 /** A longer token is refused unread, in UTF-16 units. Cognito's access tokens have 1 KiB, with many groups 4. */
@@ -19,16 +21,29 @@ const CLOCK_SKEW_SECONDS = 60
 /** How old the keys may be before `check` fetches them again, which also drops a key that was withdrawn. */
 const KEYS_FRESH_MILLIS = 60_000
 
+/** The latest `exp`, in seconds since 1970: the end of the year 9999. PostgreSQL has no time for a far larger number. */
+const LATEST_EXPIRY_SECONDS = 253_402_300_799
+
 /** The issuer and client whose tokens are accepted, and where the issuer's keys are. */
 export interface TokenIssuer {
   readonly issuer: string
   readonly clientId: string
   readonly jwksUri: string
   readonly fetcher: Fetcher
+  /** Whether an address counts although the token says that it is not verified. */
+  readonly allowUnverifiedEmail: boolean
 }
 
-/** The claims of a good token. */
-export type Verified = Effect.Effect<AccessTokenClaims, TokenRejected | CognitoFailure>
+/** The claims of a good token, and whether its address was left out because it is not verified. */
+export interface VerifiedClaims extends AccessTokenClaims {
+  readonly isEmailUnverified: boolean
+}
+
+/** The same, or why the token is not good. */
+export type Verified = Effect.Effect<VerifiedClaims, TokenRejected | CognitoFailure>
+
+/** The `reason` of a token whose subject or id cannot be stored. */
+export const OUT_OF_RANGE = "ClaimOutOfRange"
 
 /** A claim that the library accepts and we do not. */
 class ClaimError extends Error {
@@ -39,21 +54,43 @@ class ClaimError extends Error {
   }
 }
 
+/** A claim that names something in the database, if there is one. */
+const identifier = (claim: unknown): string | undefined => {
+  if (typeof claim !== "string" || claim === "") return undefined
+  if (!isIdentifier(claim)) throw new ClaimError(OUT_OF_RANGE)
+  return claim
+}
+
+/** When the player signed in. JSON can hold a number that is infinite; a player without a time signed in long ago. */
+const signInTime = (...claims: ReadonlyArray<unknown>): number =>
+  claims.find((claim): claim is number => typeof claim === "number" && Number.isFinite(claim)) ?? 0
+
 /**
  * The claims. The library has checked signature, algorithm, issuer, `nbf`, use and client; it accepts a token without
  * `exp`, in the very second of its `exp`, issued in the future, or without `sub`, so those checks are ours.
  */
-const readClaims = (payload: JwtPayload, nowMillis: number): AccessTokenClaims => {
-  const { exp, iat, sub, jti, origin_jti: origin, email } = payload
+const readClaims = (
+  payload: JwtPayload,
+  nowMillis: number,
+  allowUnverifiedEmail: boolean,
+): VerifiedClaims => {
+  const { exp, iat, sub, jti, email } = payload
   if (exp === undefined) throw new ClaimError("MissingExpiry")
   if (nowMillis >= exp * 1000) throw new ClaimError("JwtExpiredError")
   if (iat !== undefined && iat > nowMillis / 1000 + CLOCK_SKEW_SECONDS)
     throw new ClaimError("IssuedInTheFuture")
-  if (sub === undefined || sub === "") throw new ClaimError("MissingSubject")
+  if (exp > LATEST_EXPIRY_SECONDS) throw new ClaimError(OUT_OF_RANGE)
+  const subject = identifier(sub)
+  if (subject === undefined) throw new ClaimError("MissingSubject")
+  const origin = identifier(payload["origin_jti"])
+  const isEmailUnverified = !allowUnverifiedEmail && isUnverified(payload["email_verified"])
   return {
-    userId: UserId.make(sub),
-    tokenId: (typeof origin === "string" && origin) || jti || undefined,
-    email: typeof email === "string" && email !== "" ? email : undefined,
+    userId: UserId.make(subject),
+    tokenId: origin ?? identifier(jti),
+    isTokenIdShared: origin !== undefined,
+    signedInAtSeconds: signInTime(payload["auth_time"], iat),
+    email: isEmailUnverified ? undefined : storableEmail(email),
+    isEmailUnverified,
     expiresAtSeconds: exp,
   }
 }
@@ -73,6 +110,7 @@ export const makeVerifier = Effect.fnUntraced(function* ({
   clientId,
   jwksUri,
   fetcher,
+  allowUnverifiedEmail,
 }: TokenIssuer) {
   const keys = new CognitoKeys(issuer, fetcher, yield* Clock.Clock)
   // `JwtVerifier`, because `CognitoJwtVerifier` derives the issuer from the pool's id: an emulator has another one.
@@ -99,7 +137,7 @@ export const makeVerifier = Effect.fnUntraced(function* ({
     })
     return Effect.flatMap(verified, (payload) =>
       Effect.flatMap(Clock.currentTimeMillis, (nowMillis) =>
-        Effect.try({ try: () => readClaims(payload, nowMillis), catch: refused }),
+        Effect.try({ try: () => readClaims(payload, nowMillis, allowUnverifiedEmail), catch: refused }),
       ),
     )
   }

@@ -18,6 +18,7 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "repairLevels",
     "generate",
     "revoke",
+    "refuses",
     "pruneRevoked",
     "moderate",
     "export",
@@ -37,15 +38,21 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
   rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock", "serialization", "lock"])),
 }) {}
 
-/** One request to raise a score by one. */
-export interface IncrementRequest {
+/** The access token of a request, as far as it decides whether the token was ended. */
+export interface SignIn {
   readonly userId: UserId
+  /** `Caller.tokenId`, by which a logout refuses it. */
+  readonly tokenId: string | undefined
+  /** `Caller.signedInAtSeconds`, by which the end of all sign-ins of the player refuses it; absent = long ago. */
+  readonly signedInAtSeconds?: number | undefined
+}
+
+/** One request to raise a score by one. */
+export interface IncrementRequest extends SignIn {
   /** The player's e-mail when the caller knows it. A player who is already stored keeps the stored one. */
   readonly email: string | undefined
   /** `Idempotency-Key`: visible ASCII, at most 255 characters. Without one, every request counts. */
   readonly key: string | undefined
-  /** The access token's `jti`, by which a logout refuses it. */
-  readonly tokenId: string | undefined
 }
 
 /** What became of one request. Only `Counted` changed anything. */
@@ -58,7 +65,7 @@ export type IncrementOutcome =
   | { readonly _tag: "UnknownPlayer" }
   /** A moderator took the player off the board. */
   | { readonly _tag: "Hidden" }
-  /** The access token was logged out. */
+  /** The access token was logged out, or an operator ended all sign-ins of the player. */
   | { readonly _tag: "Revoked" }
 
 /** What became of a batch. */
@@ -83,10 +90,8 @@ export interface LeaseRequest {
   readonly limit: number
 }
 
-/** Which part of whose history, and the `jti` of the access token that asks for it. */
-export interface HistoryRequest {
-  readonly userId: UserId
-  readonly tokenId: string | undefined
+/** Which part of whose history, and the access token that asks for it. */
+export interface HistoryRequest extends SignIn {
   /** Only entries older than this event; undefined = from the newest. */
   readonly after: string | undefined
   readonly limit: number
@@ -94,7 +99,7 @@ export interface HistoryRequest {
 
 /** Part of a player's history, newest first, and the player's score in the same snapshot. */
 export interface HistoryPage {
-  /** Whether the access token was logged out. */
+  /** Whether the access token was ended. */
   readonly revoked: boolean
   /** 0 for a player without a score. */
   readonly score: number
@@ -108,13 +113,10 @@ export interface HistoryPage {
   }>
 }
 
-/** Whose place on the board, and the `jti` of the access token that asks for it. */
-export interface StandingRequest {
-  readonly userId: UserId
-  readonly tokenId: string | undefined
-}
+/** Whose place on the board, by the access token that asks for it. */
+export type StandingRequest = SignIn
 
-/** A player's place; `revoked` when the access token was logged out. */
+/** A player's place; `revoked` when the access token was ended. */
 export interface StandingAnswer extends Standing {
   readonly revoked: boolean
 }
@@ -128,7 +130,7 @@ export interface RankPageRequest {
 
 /** An access token that is refused from now on. */
 export interface Revocation {
-  /** `Caller.tokenId`: the token's `jti`. */
+  /** `Caller.tokenId`. */
   readonly tokenId: string
   /** Until when, in seconds since 1970: at least until the token expires. */
   readonly expiresAtSeconds: number
@@ -175,8 +177,14 @@ export class Sql extends Context.Service<
     /** Part of the whole board with ranks, from one snapshot. */
     page(request: RankPageRequest): Effect.Effect<RankPage, SqlFailure>
 
-    /** Refuses every token of this id from now on. Idempotent; of two times the later one counts. */
-    revoke(revocation: Revocation): Effect.Effect<void, SqlFailure>
+    /**
+     * Refuses every token of this id from now on. Idempotent; of two times the later one counts. Gives whether the id was
+     * refused before.
+     */
+    revoke(revocation: Revocation): Effect.Effect<boolean, SqlFailure>
+
+    /** Whether the access token was ended: what every other call of this service checks for itself. */
+    refuses(token: SignIn): Effect.Effect<boolean, SqlFailure>
 
     /** Succeeds when PostgreSQL takes writes. */
     readonly ping: Effect.Effect<void, SqlFailure>

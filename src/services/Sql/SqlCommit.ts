@@ -4,6 +4,13 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { IncrementAnswer, IncrementOutcome, IncrementRequest } from "./Sql.ts"
 
 /**
+ * The times as one text, "{1790000000,1790000001.5}": the driver takes an array of numbers only if all of them fit into
+ * the same type, and writes the text at half the price.
+ */
+const signInTimes = (batch: ReadonlyArray<IncrementRequest>): string =>
+  `{${batch.map((request) => request.signedInAtSeconds ?? 0).join()}}`
+
+/**
  * The commit: one statement for a whole batch, one row per request in the order of the requests. Keys decide
  * what is new, scores rise per player, every counted request gets its history row and its place in the
  * outbox. Locks are taken in one order: keys, scores, users, version, levels. See `docs/write-path.md`.
@@ -21,15 +28,16 @@ with input as materialized (
   select nextval('event_id') as id, q.* from (
     select r.n, r.user_id collate "C" as user_id, nullif(r.key, '') collate "C" as key,
       coalesce(u.email, nullif(r.email, '')) as email, u.id is null as missing,
-      case when t.jti is not null then 'revoked'
+      case when t.jti is not null or date_part('epoch', u.tokens_from) > r.signed_in then 'revoked'
         when u.id is null and r.email = '' then 'unknown'
         when s.hidden then 'hidden' end as refused
     from unnest(
       ${batch.map((request) => request.userId)}::text[],
       ${batch.map((request) => request.email ?? "")}::text[],
       ${batch.map((request) => request.key ?? "")}::text[],
-      ${batch.map((request) => request.tokenId ?? "")}::text[]
-    ) with ordinality as r(user_id, email, key, token_id, n)
+      ${batch.map((request) => request.tokenId ?? "")}::text[],
+      ${signInTimes(batch)}::float8[]
+    ) with ordinality as r(user_id, email, key, token_id, signed_in, n)
     left join users u on u.id = r.user_id
     left join scores s on s.user_id = r.user_id
     left join revoked_tokens t on t.jti = r.token_id

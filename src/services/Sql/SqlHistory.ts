@@ -3,10 +3,11 @@ import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { Count } from "../../domain/Score.ts"
 import type { HistoryPage, HistoryRequest } from "./Sql.ts"
+import { isRefused } from "./SqlRevocation.ts"
 
 /** Part of one player's history, newest first, with the score of the same snapshot. */
 export const historyStatement = (sql: SqlClient.SqlClient, request: HistoryRequest) => sql`
-select exists (select from revoked_tokens where jti = ${request.tokenId ?? ""}) as revoked,
+select ${isRefused(sql, request)} as revoked,
   coalesce((select score::float8 from scores where user_id = ${request.userId}), 0) as score,
   coalesce((select json_agg(json_build_object('id', e.id::text, 'at', to_char(e.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'amount', e.amount, 'score', e.score_after) order by e.id desc)

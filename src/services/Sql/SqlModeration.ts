@@ -66,6 +66,12 @@ export class SqlModeration extends Context.Service<
      */
     correct(amount: number, moderation: Moderation): Effect.Effect<number | undefined, SqlFailure>
 
+    /**
+     * Refuses every token of the player's sign-ins until now, refresh tokens included; adds a history row. Gives that
+     * moment in ISO 8601, UTC. May be repeated: the later moment counts.
+     */
+    endSignIns(moderation: Moderation): Effect.Effect<string, SqlFailure>
+
     /** Up to `limit` rows of the history, by player and then oldest first. */
     exportHistory(request: ExportRequest): Effect.Effect<ReadonlyArray<ExportedEvent>, SqlFailure>
   }

@@ -8,6 +8,7 @@ import { exportHistory } from "./SqlExport.ts"
 import { SqlModeration } from "./SqlModeration.ts"
 import { operatorCall, operatorConnection, waitsForRows } from "./SqlOperator.ts"
 import { correctScore, findPlayers, setHidden } from "./SqlPlayers.ts"
+import { endSignIns } from "./SqlSignIns.ts"
 
 const onDatabase = Layer.effect(
   SqlModeration,
@@ -16,6 +17,7 @@ const onDatabase = Layer.effect(
       findPlayers: (query) => operatorCall("moderate")(findPlayers(sql, query)),
       setHidden: (hidden, moderation) => operatorCall("moderate")(setHidden(sql, hidden, moderation)),
       correct: (amount, moderation) => operatorCall("moderate")(correctScore(sql, amount, moderation)),
+      endSignIns: (moderation) => operatorCall("moderate")(endSignIns(sql, moderation)),
       exportHistory: (request) => operatorCall("export")(exportHistory(sql, request)),
     }),
   ),

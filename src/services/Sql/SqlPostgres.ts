@@ -10,7 +10,7 @@ import { deleteOutboxStatement, makeLease } from "./SqlOutbox.ts"
 import * as SqlPools from "./SqlPools.ts"
 import { selectPage, selectStanding } from "./SqlRanks.ts"
 import { registerPlayer } from "./SqlRegistration.ts"
-import { revokeToken } from "./SqlRevocation.ts"
+import { refusesToken, revokeToken } from "./SqlRevocation.ts"
 
 const onPools = Layer.effect(
   Sql,
@@ -30,6 +30,7 @@ const onPools = Layer.effect(
       standing: (request) => sqlCall("standing")(selectStanding(players, request)),
       page: (request) => sqlCall("page")(selectPage(pages, request)),
       revoke: (revocation) => sqlCall("revoke")(revokeToken(vital, revocation)),
+      refuses: (token) => sqlCall("refuses")(refusesToken(vital, token)),
       ping: sqlCall("ping")(primary.ping(vital)),
     })
   }),

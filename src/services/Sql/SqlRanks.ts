@@ -5,6 +5,7 @@ import type * as SqlError from "effect/sql/SqlError"
 import { NEIGHBOURS, percentileOf, RANK_PAGE, type RankPage, ranksOf } from "../../domain/Ranks.ts"
 import { BOARD_SIZE, BoardStamp, Count } from "../../domain/Score.ts"
 import type { RankPageRequest, StandingAnswer, StandingRequest } from "./Sql.ts"
+import { isRefused } from "./SqlRevocation.ts"
 
 /**
  * One player's rank, place on the top ten and neighbours, with the stamp of the board, as one statement. The two ends of a tie and the scores beyond it are separate branches, each one
@@ -43,7 +44,7 @@ first as materialized (select max(score) as score from stretch),
 second as materialized (select max(score) as score from stretch where score < (select score from first)),
 top as materialized (select user_id, score, reached from scores where not hidden and score > 0
   order by score desc, reached, user_id limit ${ten})
-select exists (select from revoked_tokens where jti = ${request.tokenId ?? ""}) as revoked,
+select ${isRefused(sql, request)} as revoked,
   coalesce((select score::float8 from scores where user_id = ${request.userId}), 0) as score,
   (select epoch from board_epoch) as epoch,
   (select sum(n)::float8 from board_version) as version,

@@ -217,8 +217,9 @@ layer(World.layer({ UNAUTHORIZED_RATE_LIMIT_ADDRESS: "0" }), OPTIONS)("A forged 
       const renewed = yield* tokenOf("thief", session)
       assert.strictEqual((yield* increment(token, 1)).status, 200)
       const before = yield* score
-      const logout = yield* ask("/users/auth/logout", post({ refreshToken: "refresh" }, bearer(token)), 0)
-      assert.strictEqual(logout.status, 204)
+      const leave = (content: object) => ask("/users/auth/logout", post(content, bearer(token)), 0)
+      // Any text as refresh token ends the sign-in all the same.
+      assert.strictEqual((yield* leave({ refreshToken: "refresh" })).status, 400)
       for (const stolen of [token, renewed]) {
         assert.strictEqual((yield* increment(stolen, 1)).status, 401)
         assert.strictEqual((yield* ask("/users/me/history", { headers: bearer(stolen) }, 1)).status, 401)

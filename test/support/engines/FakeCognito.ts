@@ -62,7 +62,10 @@ export const make = Effect.gen(function* () {
   }
   const nowSeconds = Math.floor(Date.now() / 1000)
   const claims = { sub: "s1", iss: issuer, iat: nowSeconds, exp: nowSeconds + 3600 }
-  const access = mint(key, { ...claims, token_use: "access", client_id: CLIENT })
+  /** An access token of user s1, with some claims changed. */
+  const accessWith = (change: object) =>
+    mint(key, { ...claims, token_use: "access", client_id: CLIENT, ...change })
+  const access = accessWith({})
   const tokens = (id: object) => ({
     AuthenticationResult: {
       AccessToken: access,
@@ -70,5 +73,5 @@ export const make = Effect.gen(function* () {
       RefreshToken: "refresh",
     },
   })
-  return { answers, requests, env, access, tokens }
+  return { answers, requests, env, access, accessWith, tokens }
 })

@@ -128,6 +128,14 @@ describe("Player.press", () => {
     assert.strictEqual(new Set(keys(environment)).size, 1)
   })
 
+  it("says so if the server refuses a press because the address is not verified", async () => {
+    const body = { type: "urn:scoreboard:unverified-email", status: 403 }
+    const { environment, player } = await signedIn(() => ({ status: 403, body }))
+    player.press()
+    await environment.settle()
+    assert.deepStrictEqual(player.view.problem, { kind: "refused", status: 403, cause: "unverifiedEmail" })
+  })
+
   it.each([429, 403])("says that the press has not counted if the first answer is a %j", async (status) => {
     const { environment, player } = await signedIn(() => ({ status }))
     player.press()

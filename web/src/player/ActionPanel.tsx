@@ -22,6 +22,8 @@ const explain = ({ problem, mayHaveCounted }: PlayerView): string => {
       return "No answer. Your last press may not have counted."
     case "refused":
       if (mayHaveCounted) return "The server rejected a retry. Your last press may have counted."
+      if (problem.cause === "unverifiedEmail")
+        return "Your e-mail address is not verified. Verify it to score points."
       return problem.status === 403 ? "This account cannot score points." : "The server rejected that press."
   }
 }

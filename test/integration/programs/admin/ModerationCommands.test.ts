@@ -10,8 +10,8 @@ import { join } from "node:path"
 import { ApiServer } from "../../../../src/programs/http/ApiServer.ts"
 import { WorkerPrograms } from "../../../../src/programs/process/WorkerProcess.ts"
 import { Sql } from "../../../../src/services/Sql/Sql.ts"
-import { openViewer } from "../../../support/fixtures.ts"
-import { api, ask, bearer, Engine, increment, origin, signIn } from "../http/fixtures.ts"
+import { openViewer, until } from "../../../support/fixtures.ts"
+import { api, ask, bearer, Engine, increment, login, origin, refresh, signIn } from "../http/fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 const MAIN = join(import.meta.dirname, "../../../../src/main-admin.ts")
@@ -100,6 +100,55 @@ layer(Engine.layer, OPTIONS)("npm run admin", (it) => {
         assert.strictEqual(history[1]?.["actor"], "ada")
         assert.isNotEmpty(history[2]?.["actor"])
       }).pipe(Effect.provide(api())),
+  )
+
+  it.effect("ends all sign-ins of a player, refreshes included, and of nobody else", () =>
+    Effect.gen(function* () {
+      const first = yield* login
+      const second = yield* login
+      const other = yield* signIn(1)
+      assert.strictEqual((yield* increment(first.accessToken)).status, 200)
+
+      const [ended] = yield* done("sessions", "end", EMAIL, "--reason", "a stolen phone", "--by", "ada")
+      assert.strictEqual(ended?.["userId"], yield* idOf(EMAIL))
+      assert.match(String(ended?.["signedOutAt"]), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+      for (const { accessToken, refreshToken } of [first, second]) {
+        assert.strictEqual((yield* increment(accessToken)).status, 401)
+        for (const path of ["/users/me/history", "/scores/me"])
+          assert.strictEqual((yield* ask(path, { headers: bearer(accessToken) })).status, 401)
+        assert.strictEqual((yield* refresh(refreshToken)).status, 401)
+      }
+      assert.strictEqual((yield* increment(other)).status, 200)
+      // Tokens say in whole seconds when their player signed in, so the next second is surely after the end.
+      yield* until("a new sign-in", Effect.flatMap(signIn(), increment), ({ status }) => status === 200)
+
+      yield* done("sessions", "end", "player1@example.com", "--reason", "unused")
+      assert.strictEqual((yield* increment(other)).status, 401)
+      yield* consistent
+      const history = yield* done("history", "export", "--user", EMAIL)
+      assert.deepStrictEqual(
+        history.map(({ kind, amount, score, reason }) => [kind, amount, score, reason]),
+        [
+          ["increment", 1, 1, null],
+          ["signed-out", 0, 1, "a stolen phone"],
+          ["increment", 1, 2, null],
+        ],
+      )
+      assert.strictEqual(history[1]?.["actor"], "ada")
+      const nobody = yield* admin("sessions", "end", "x".repeat(10_000), "--reason", "a typing error")
+      assert.strictEqual(nobody.code, 1)
+      assert.include(nobody.err, "No player has the id")
+    }).pipe(Effect.provide(api({ players: 2 }))),
+  )
+
+  it.effect("ends the sign-ins of a player who never scored", () =>
+    Effect.gen(function* () {
+      const token = yield* signIn()
+      yield* done("sessions", "end", EMAIL, "--reason", "asked for it")
+      yield* done("sessions", "end", EMAIL, "--reason", "asked again")
+      assert.strictEqual((yield* increment(token)).status, 401)
+      yield* consistent
+    }).pipe(Effect.provide(api())),
   )
 
   it.effect("corrects a score up and down, never below 0, and every correction is in the history", () =>

@@ -78,6 +78,7 @@ layer(Engine.layer, OPTIONS)("POST /users/auth/refresh", (it) => {
       yield* sql`update local_sessions set expires = now()`
       const expired = yield* Effect.flip((yield* Cognito).refresh(Redacted.make(refreshToken)))
       assert.strictEqual(expired._tag, "TokenRejected")
+      yield* sql`update local_sessions set expires = now() - interval '2 days'`
       yield* login
       const [left] = yield* sql`select count(*)::int as sessions from local_sessions`
       assert.deepStrictEqual(left, { sessions: 1 })

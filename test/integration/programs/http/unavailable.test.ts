@@ -108,6 +108,8 @@ layer(Engine.layer, OPTIONS)("API", (it) => {
             Effect.succeed({
               userId: PLAYER,
               tokenId: undefined,
+              isTokenIdShared: false,
+              signedInAtSeconds: 0,
               email: "p@example.com",
               expiresAtSeconds: 0,
             }),

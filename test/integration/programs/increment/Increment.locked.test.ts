@@ -63,6 +63,8 @@ const setup = Effect.fnUntraced(function* (table: string) {
         userId: UserId.make(name),
         email: `${name}@example.com`,
         tokenId: undefined,
+        isTokenIdShared: false,
+        signedInAtSeconds: 0,
         expiresAtSeconds: 4_000_000_000,
         accessToken: "",
       },

@@ -4,8 +4,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as TestClock from "effect/testing/TestClock"
 import { Cognito } from "../../../../src/services/Cognito/Cognito.ts"
 import * as CognitoUserPool from "../../../../src/services/Cognito/CognitoUserPool.ts"
 import { cognitoContract, CognitoFixture } from "../../../contracts/Cognito.ts"
@@ -237,6 +239,30 @@ describe("profile", () => {
       }),
     )
   }
+})
+
+describe("a token without the scope for GetUser", () => {
+  it.effect("is logged once a minute with the scope, by no other word", () =>
+    Effect.gen(function* () {
+      const { cognito, answers, access } = yield* setup
+      const lines: Array<string> = []
+      const logger = Logger.map(Logger.formatJson, (line) => void lines.push(line))
+      const ask = cognito
+        .profile(access)
+        .pipe(Effect.flip, Effect.provideService(Logger.CurrentLoggers, new Set([logger])))
+      answers.GetUser = refusal("NotAuthorizedException", "Access Token has been revoked")
+      assert.strictEqual((yield* ask)._tag, "TokenRejected")
+      assert.isEmpty(lines)
+      answers.GetUser = refusal("NotAuthorizedException", "Access Token does not have required scopes")
+      for (const expected of [1, 1, 2]) {
+        if (expected === 2) yield* TestClock.adjust("1 minute")
+        assert.strictEqual((yield* ask)._tag, "TokenRejected")
+        assert.strictEqual(lines.length, expected)
+      }
+      assert.include(lines[0], "aws.cognito.signin.user.admin")
+      assert.notInclude(lines.join(), access)
+    }),
+  )
 })
 
 describe("configuration", () => {

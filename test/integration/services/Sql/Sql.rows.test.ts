@@ -70,6 +70,30 @@ describe("Sql", () => {
         }),
     )
 
+    it.effect("refuses the sign-ins of a player from before a moment, and no other row of the batch", () =>
+      Effect.gen(function* () {
+        const sql = yield* Sql
+        const { url } = yield* Database
+        yield* sql.register(UserId.make("eve"), "eve@example.com")
+        yield* query(url, "update users set tokens_from = to_timestamp(1790000000) where id = 'eve'")
+        // Numbers of every type that the driver tells apart, in one batch.
+        const batch = [
+          request("eve"),
+          ...[0, 1_789_999_999.5, 1_790_000_000, 4_000_000_000, 1e300].map((signedInAtSeconds) =>
+            request("eve", { signedInAtSeconds }),
+          ),
+          request("bob"),
+        ]
+        const { outcomes } = yield* sql.increment(batch)
+        assert.deepStrictEqual(
+          outcomes.map(({ _tag }) => _tag),
+          ["Revoked", "Revoked", "Revoked", "Counted", "Counted", "Counted", "Counted"],
+        )
+        for (const [n, one] of batch.entries())
+          assert.strictEqual(yield* sql.refuses(one), outcomes[n]?._tag === "Revoked")
+      }),
+    )
+
     it.effect("does not report a batch as rolled back when the server did not answer", () =>
       Effect.gen(function* () {
         const sql = yield* Sql

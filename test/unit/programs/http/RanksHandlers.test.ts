@@ -16,6 +16,7 @@ import { AuthorizationLayer } from "../../../../src/programs/http/Authorization.
 import { BoundedReads } from "../../../../src/programs/http/BoundedReads.ts"
 import { Limits } from "../../../../src/programs/http/Limits.ts"
 import { RanksHandlers } from "../../../../src/programs/http/RanksHandlers.ts"
+import { EndsSignInLayer } from "../../../../src/programs/http/SignInEnd.ts"
 import { Cognito, TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
 import * as RedisMemory from "../../../../src/services/Redis/RedisMemory.ts"
 import { Sql, SqlFailure } from "../../../../src/services/Sql/Sql.ts"
@@ -40,6 +41,8 @@ const cognito = Layer.mock(Cognito)({
       ? Effect.succeed({
           userId: UserId.make("ada"),
           tokenId: "jti",
+          isTokenIdShared: false,
+          signedInAtSeconds: 7,
           email: undefined,
           expiresAtSeconds: 1,
         })
@@ -59,6 +62,7 @@ const client = (
       RanksHandlers.pipe(
         Layer.provide([Layer.mock(Sql)(sql), BoundedReads.layer, limits]),
         Layer.provideMerge(AuthorizationLayer.pipe(Layer.provide([cognito, limits]))),
+        Layer.provideMerge(EndsSignInLayer.pipe(Layer.provide(Layer.mock(Sql)({})))),
         Layer.provideMerge(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
         Layer.provideMerge(
           HttpApiMiddleware.layerClient(Authorization, ({ request, next }) =>
@@ -89,7 +93,7 @@ describe("GET /scores/me", () => {
       assert.deepStrictEqual(answer, standing)
       assert.deepStrictEqual(yield* response.json, standing)
       assert.strictEqual(response.headers["cache-control"], "no-store")
-      assert.deepStrictEqual(asked, [{ userId: "ada", tokenId: "jti" }])
+      assert.deepStrictEqual(asked, [{ userId: "ada", tokenId: "jti", signedInAtSeconds: 7 }])
     }),
   )
 

@@ -131,10 +131,48 @@ describe("Increment.raise", () => {
         Effect.gen(function* () {
           yield* increment.raise(caller("ada"), "key 1")
           assert.deepStrictEqual(world.batches, [
-            [{ userId: UserId.make("ada"), email: "ada@example.com", key: "key 1", tokenId: "token of ada" }],
+            [
+              {
+                userId: UserId.make("ada"),
+                email: "ada@example.com",
+                key: "key 1",
+                tokenId: "token of ada",
+                signedInAtSeconds: 3_000_000_000,
+              },
+            ],
           ])
         }),
     ),
+  )
+
+  it.effect(
+    "refuses a player without a verified address, and asks about them every ten seconds at most",
+    () => {
+      let questions = 0
+      let email: string | undefined
+      return withSql(
+        (batch) =>
+          Effect.succeed(batch.map((one) => outcome(one.email === undefined ? "UnknownPlayer" : "Counted"))),
+        (increment) =>
+          Effect.gen(function* () {
+            const ada = { ...caller("ada"), email: undefined }
+            for (let n = 0; n < 3; n++)
+              assert.strictEqual(
+                (yield* Effect.flip(increment.raise(ada, undefined)))._tag,
+                "UnverifiedEmail",
+              )
+            assert.strictEqual(questions, 1)
+            email = "ada@verified"
+            yield* TestClock.adjust("10 seconds")
+            yield* increment.raise(ada, undefined)
+            assert.strictEqual(questions, 2)
+          }),
+        Effect.sync(() => {
+          questions++
+          return { userId: UserId.make("ada"), email }
+        }),
+      )
+    },
   )
 
   it.effect("asks for the profile of an unknown player once and commits with its e-mail", () =>

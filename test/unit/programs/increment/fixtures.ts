@@ -6,7 +6,12 @@ import { UserId } from "../../../../src/domain/Score.ts"
 import { Increment } from "../../../../src/programs/increment/Increment.ts"
 import { Outbox } from "../../../../src/programs/increment/Outbox.ts"
 import type { Commit } from "../../../../src/programs/increment/OutboxSender.ts"
-import { Cognito, type CognitoFailure, type TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
+import {
+  Cognito,
+  type CognitoFailure,
+  type Profile,
+  type TokenRejected,
+} from "../../../../src/services/Cognito/Cognito.ts"
 import {
   type IncrementAnswer,
   type IncrementOutcome,
@@ -19,6 +24,8 @@ export const caller = (id: string): Caller => ({
   userId: UserId.make(id),
   email: `${id}@example.com`,
   tokenId: `token of ${id}`,
+  isTokenIdShared: true,
+  signedInAtSeconds: 3_000_000_000,
   expiresAtSeconds: 4_000_000_000,
   accessToken: `access token of ${id}`,
 })
@@ -40,9 +47,7 @@ export const withSql = <A, E>(
     aside: boolean,
   ) => Effect.Effect<ReadonlyArray<IncrementOutcome>, SqlFailure>,
   test: (increment: Context.Service.Shape<typeof Increment>, world: World) => Effect.Effect<A, E>,
-  profile: Effect.Effect<{ userId: UserId; email: string }, TokenRejected | CognitoFailure> = Effect.die(
-    "not asked",
-  ),
+  profile: Effect.Effect<Profile, TokenRejected | CognitoFailure> = Effect.die("not asked"),
 ) => {
   const world: World = { batches: [], commits: [] }
   const answerBatch = (batch: ReadonlyArray<IncrementRequest>, aside: boolean) =>

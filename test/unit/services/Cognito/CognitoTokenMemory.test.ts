@@ -5,7 +5,10 @@ import { makeTokenMemory, tokenDigest } from "../../../../src/services/Cognito/C
 const claimsOf = (user: string) => ({
   userId: UserId.make(user),
   tokenId: undefined,
+  isTokenIdShared: false,
+  signedInAtSeconds: 0,
   email: undefined,
+  isEmailUnverified: false,
   expiresAtSeconds: 1,
 })
 

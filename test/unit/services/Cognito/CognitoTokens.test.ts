@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { mint, mintWith } from "../../../support/engines/TokenIssuer.ts"
-import { advance, CLIENT, ISSUER, key, other, type Setup, setup } from "./fixtures.ts"
+import { advance, CLIENT, ISSUER, key, other, type Setup, setup, setupWith } from "./fixtures.ts"
 
 /** One row per way to be wrong: what the token is, made of the good claims, and the reason that is given. */
 const WRONG_CLAIMS: ReadonlyArray<readonly [string, (good: Setup["claims"]) => object, string]> = [
@@ -19,7 +19,17 @@ const WRONG_CLAIMS: ReadonlyArray<readonly [string, (good: Setup["claims"]) => o
   ["an exp that is text", (good) => ({ ...good, exp: String(good.exp) }), "JwtParseError"],
   ["an exp of null", (good) => ({ ...good, exp: null }), "JwtParseError"],
   ["an iat that is text", (good) => ({ ...good, iat: String(good.iat) }), "JwtParseError"],
-  ["an exp beyond all dates", (good) => ({ ...good, exp: -1e300 }), "Malformed"],
+  ["an exp before all dates", (good) => ({ ...good, exp: -1e300 }), "Malformed"],
+  ["an exp after the year 9999", (good) => ({ ...good, exp: 253_402_300_800 }), "ClaimOutOfRange"],
+  ["a sub with U+0000", (good) => ({ ...good, sub: "a\0" }), "ClaimOutOfRange"],
+  ["a sub with half a surrogate pair", (good) => ({ ...good, sub: "\ud83d" }), "ClaimOutOfRange"],
+  ["a sub of 256 characters", (good) => ({ ...good, sub: "a".repeat(256) }), "ClaimOutOfRange"],
+  ["a jti with U+0000", (good) => ({ ...good, jti: "\0" }), "ClaimOutOfRange"],
+  [
+    "an origin_jti of 256 characters",
+    (good) => ({ ...good, origin_jti: "a".repeat(256) }),
+    "ClaimOutOfRange",
+  ],
   ["a token without sub", (good) => ({ ...good, sub: undefined }), "MissingSubject"],
   ["an empty sub", (good) => ({ ...good, sub: "" }), "MissingSubject"],
   ["a sub that is a number", (good) => ({ ...good, sub: 7 }), "JwtParseError"],
@@ -99,7 +109,10 @@ describe("verify", () => {
       assert.deepStrictEqual(yield* tokens.verifyAccess(mint(key, claims)), {
         userId: UserId.make("b1946ac9"),
         tokenId: "591785b7",
+        isTokenIdShared: false,
+        signedInAtSeconds: claims.iat,
         email: undefined,
+        isEmailUnverified: false,
         expiresAtSeconds: claims.exp,
       })
     }),
@@ -120,8 +133,50 @@ describe("verify", () => {
       const { tokens, claims } = yield* setup
       const verified = yield* tokens.verifyAccess(mint(key, { ...claims, origin_jti: "first" }))
       assert.strictEqual(verified.tokenId, "first")
+      assert.isTrue(verified.isTokenIdShared)
       const odd = yield* tokens.verifyAccess(mint(key, { ...claims, origin_jti: 7 }))
       assert.strictEqual(odd.tokenId, claims.jti)
+    }),
+  )
+
+  it.effect("says when the player signed in, whatever the token's own age", () =>
+    Effect.gen(function* () {
+      const { tokens, claims } = yield* setup
+      const refreshed = yield* tokens.verifyAccess(mint(key, { ...claims, auth_time: claims.iat - 9_000 }))
+      assert.strictEqual(refreshed.signedInAtSeconds, claims.iat - 9_000)
+      const timeless = yield* tokens.verifyAccess(mint(key, { ...claims, iat: undefined, auth_time: "soon" }))
+      assert.strictEqual(timeless.signedInAtSeconds, 0)
+    }),
+  )
+
+  for (const [verified, email] of [
+    [false, undefined],
+    ["false", undefined],
+    [true, "a@example.com"],
+    [undefined, "a@example.com"],
+    [null, "a@example.com"],
+  ] as const) {
+    it.effect(`with email_verified ${JSON.stringify(verified)} gives ${email ?? "no e-mail"}`, () =>
+      Effect.gen(function* () {
+        const { tokens, claims } = yield* setup
+        const id = { ...claims, aud: CLIENT, client_id: undefined, token_use: "id" }
+        const said = { email: "a@example.com", email_verified: verified }
+        for (const got of [
+          yield* tokens.verifyAccess(mint(key, { ...claims, ...said })),
+          yield* tokens.verifyId(mint(key, { ...id, ...said })),
+        ]) {
+          assert.strictEqual(got.email, email)
+          assert.strictEqual(got.isEmailUnverified, email === undefined)
+        }
+      }),
+    )
+  }
+
+  it.effect("where unverified addresses are allowed, gives them", () =>
+    Effect.gen(function* () {
+      const { tokens, claims } = yield* setupWith(true)
+      const token = mint(key, { ...claims, email: "a@example.com", email_verified: false })
+      assert.strictEqual((yield* tokens.verifyAccess(token)).email, "a@example.com")
     }),
   )
 

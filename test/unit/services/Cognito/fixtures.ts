@@ -32,7 +32,7 @@ const fakeTimers = Effect.acquireRelease(
  * A verifier with an issuer in the test's hands. The TestClock starts at the real time, because the library checks
  * `exp` and `nbf` against the wall clock.
  */
-export const setup = Effect.gen(function* () {
+export const setupWith = Effect.fnUntraced(function* (allowUnverifiedEmail: boolean) {
   yield* fakeTimers
   yield* TestClock.setTime(Math.floor(Date.now() / 1000) * 1000)
   const source = {
@@ -55,7 +55,13 @@ export const setup = Effect.gen(function* () {
       return answer()
     },
   }
-  const tokens = yield* makeTokens({ issuer: ISSUER, clientId: CLIENT, jwksUri: JWKS_URI, fetcher })
+  const tokens = yield* makeTokens({
+    issuer: ISSUER,
+    clientId: CLIENT,
+    jwksUri: JWKS_URI,
+    fetcher,
+    allowUnverifiedEmail,
+  })
   const nowSeconds = (yield* Clock.currentTimeMillis) / 1000
   const claims = {
     sub: "b1946ac9",
@@ -74,5 +80,8 @@ export const setup = Effect.gen(function* () {
     })
   return { tokens, source, claims, nowSeconds, reason }
 })
+
+/** The same, where an address counts only if no token says that it is not verified. */
+export const setup = setupWith(false)
 
 export type Setup = Effect.Success<typeof setup>

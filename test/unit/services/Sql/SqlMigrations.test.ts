@@ -15,6 +15,7 @@ const RELEASED: Readonly<Record<string, string>> = {
   "0003_add_moderation": "6b287c9644a440b707eac0bf54a71b9b4b89d4f9a3fd316a536c401e5815bb92",
   "0004_index_keys_by_time": "dadfa4c9272622c9fdabd453663601175a8b03e783e57f78f3a9a0bb748dba9a",
   "0005_avoid_scans": "62ab6ff9506c549d35a040fd2d839919469c35a7b75130b63019a37613665680",
+  "0006_end_sign_ins": "a33c7e429705c99d3d62d83aa23c20d08d02c9724e2c9c6ce452cc9fd6f545f0",
 }
 
 /** The statements that an effect sends, in order; nothing runs. */
