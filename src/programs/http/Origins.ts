@@ -23,6 +23,9 @@ const Origin = Schema.Trim.check(
   }),
 )
 
+/** Some proxies write the default port of http or https into `Host`, which a browser leaves out of `Origin`. */
+const DEFAULT_PORT = /:(?:80|443)$/
+
 /** The origins whose pages may call the API from a browser. */
 export const originsConfig = {
   origins: Config.Array(Origin, "CORS_ORIGINS").pipe(Config.withDefault([])),
@@ -81,7 +84,9 @@ export const makeOrigins = Effect.map(Config.all(originsConfig), ({ origins }) =
   const admits = (origin: string | undefined, host: string | undefined): boolean => {
     if (origin === undefined || allowed.has(origin)) return true
     const url = Result.getOrUndefined(Result.try(() => new URL(origin)))
-    return url !== undefined && host !== undefined && url.host === host.toLowerCase()
+    if (url === undefined || url.host === "" || host === undefined) return false
+    const named = host.toLowerCase()
+    return url.host === named || url.host === named.replace(DEFAULT_PORT, "")
   }
 
   return { share, shareRound, admits }

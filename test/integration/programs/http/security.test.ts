@@ -136,6 +136,32 @@ layer(Engine.layer, OPTIONS)("Security", (it) => {
         }
       }),
     )
+
+    it.effect("a proxy that writes the default port into Host does not make the page foreign", () =>
+      Effect.gen(function* () {
+        const url = `${yield* origin}${SOCKET}`
+        for (const [host, from] of [
+          ["board.example.com:443", ALLOWED],
+          ["Board.Example.com:80", ALLOWED],
+          ["board.example.com:80", "http://board.example.com"],
+          ["board.example.com", `${ALLOWED}:443`],
+          ["board.example.com:8443", `${ALLOWED}:8443`],
+          ["[2001:db8::1]:443", "https://[2001:db8::1]"],
+        ] as const) {
+          yield* openViewer(url, { host, origin: from })
+        }
+        for (const [host, from] of [
+          ["board.example.com:8443", ALLOWED],
+          ["board.example.com", `${ALLOWED}:8443`],
+          ["board.example.com:443", `${ALLOWED}:8443`],
+          ["board.example.com:443", FOREIGN],
+          ["board.example.com:4430", ALLOWED],
+          [":443", ALLOWED],
+        ] as const) {
+          assert.strictEqual((yield* upgrade({ host, origin: from })).status, 403, `${host} ${from}`)
+        }
+      }),
+    )
   })
 
   it.layer(api({ env: { CORS_ORIGINS: `${ALLOWED}, http://localhost:5173`, TRUSTED_PROXY_HOPS: "1" } }))(
