@@ -5,13 +5,11 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { EXPOSED_HEADERS } from "../../foundation/PublicHttp.ts"
 import type { Round, RoundRequest } from "../../services/Listener/ListenerRounds.ts"
 
 /** How long a browser remembers what it may send from another origin. */
 const PREFLIGHT_SECONDS = 600
-
-/** Headers that a page of another origin may read, besides the ones that browsers always show. */
-const EXPOSED_HEADERS = ["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"]
 
 const originOf = (text: string): string | undefined =>
   Result.getOrUndefined(Result.try(() => new URL(text).origin))

@@ -59,7 +59,7 @@ const OUTSIDE = [
   "pg",
 ]
 /** What tests use that run parts of the system in their own process. */
-const INSIDE = [...OUTSIDE, "src/**", "test/contracts/**"]
+const INSIDE = [...OUTSIDE, "src/**", "edge/src/**", "test/contracts/**"]
 const STATEMENTS = ["src/services/Sql/**", "effect/sql/[A-Z]*"]
 const BENCH = [
   ...OUTSIDE,
@@ -123,6 +123,12 @@ const HOUSE: ReadonlyArray<Room> = [
     files: "src/main-*.ts",
     may: [...EFFECT, ...NODE, "@effect/**", "src/services/**", "src/programs/**"],
   },
+  // A Worker has no Node: it shares a few rules with the API, each in a file that imports nothing.
+  {
+    files: "edge/src/**",
+    may: ["src/foundation/{ClientNetwork,LruMap,PublicHttp}.ts", "src/domain/EntityTag.ts"],
+  },
+  { files: "edge/scripts/**", may: [...NODE, "edge/src/**", "edge/wrangler.json", "esbuild", "miniflare"] },
   { files: "web/*.config.ts", may: [...NODE, "vite"] },
   {
     files: "web/**",
@@ -179,7 +185,7 @@ const importsOf = (path: string): ReadonlyArray<Import> =>
 const matches = (target: string, globs: ReadonlyArray<string>) =>
   globs.some((glob) => matchesGlob(target, glob))
 
-const sources = globSync("{src,web,bench,test}/**/*.{ts,tsx}", {
+const sources = globSync("{src,web,edge,bench,test}/**/*.{ts,tsx}", {
   cwd: root,
   exclude: ["**/node_modules/**"],
 })
