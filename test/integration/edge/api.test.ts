@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { EDGE_SECRET, startEdge } from "../../support/engines/EdgeServer.ts"
-import { type Answer, openViewer, request, type RequestOptions } from "../../support/fixtures.ts"
+import { type Answer, exchange, openViewer, request, type RequestOptions } from "../../support/fixtures.ts"
 import { api, bearer, Engine, origin, players, postJson, score } from "../programs/http/fixtures.ts"
 
 const Tokens = Schema.fromJsonString(Schema.Struct({ accessToken: Schema.String }))
@@ -114,6 +114,29 @@ layer(Engine.layer, { timeout: "90 seconds", excludeTestServices: true })("The A
           openViewer(`${edge}/scores/websocket`, { origin: "https://evil.example" }),
         )
         assert.propertyVal(foreign, "status", 403)
+      }),
+    )
+
+    it.effect("passes no request on that hides in another one", () =>
+      Effect.gen(function* () {
+        const port = Number(new URL(yield* Edge).port)
+        const signedIn = yield* through("/users/auth/login", postJson(players(1)[0]))
+        const { accessToken } = Schema.decodeUnknownSync(Tokens)(signedIn.body)
+        const before = yield* score
+        const hidden = `POST /scores/increment HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${accessToken}\r\nContent-Length: 0\r\n\r\n`
+        const first = "POST /users/auth/refresh HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        for (const bytes of [
+          `${first}Content-Length: 0\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
+          `${first}Content-Length: ${hidden.length}\r\nContent-Length: 0\r\n\r\n${hidden}`,
+          `${first}Content-Length: ${hidden.length + 5}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${hidden}`,
+          `${first}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n${hidden}`,
+          `${first}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n${hidden}`,
+          `GET /scores HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
+        ]) {
+          const answer = yield* exchange(port, bytes)
+          assert.notMatch(answer, /^HTTP\/1\.1 200 [^]*^HTTP\/1\.1/m, bytes)
+          assert.strictEqual(yield* score, before, bytes)
+        }
       }),
     )
 
