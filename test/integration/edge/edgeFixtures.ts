@@ -58,3 +58,6 @@ export const problemOf = ({ body, headers }: Answer) => {
   assert.strictEqual(headers["x-content-type-options"], "nosniff")
   return JSON.parse(body) as unknown
 }
+
+/** Until a kept board is no longer fresh. */
+export const settle = Effect.sleep("1100 millis")
