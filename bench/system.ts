@@ -86,6 +86,8 @@ export const start = Effect.fnUntraced(function* (options: {
   readonly players: ReadonlyArray<Player>
   /** Where CPU profiles are written when the processes end; none when absent. */
   readonly profiles: string | undefined
+  /** More variables of both processes. */
+  readonly env?: Readonly<Record<string, string>>
 }) {
   const { implementation } = options
   const databaseUrl = Redacted.value(options.databaseUrl)
@@ -103,6 +105,7 @@ export const start = Effect.fnUntraced(function* (options: {
     COGNITO_JWKS_URI: `${options.identity.COGNITO_ISSUER}/.well-known/jwks.json`,
     WEBSOCKET_MAX_PER_ADDRESS: "5000",
     INCREMENT_RATE_LIMIT: "0",
+    ...options.env,
   }
   const run = (role: "api" | "worker", readyWhen: RegExp) =>
     spawn({

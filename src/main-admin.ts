@@ -8,14 +8,17 @@ import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import { userInfo } from "node:os"
 import { moderation } from "./programs/admin/ModerationCommands.ts"
+import { migrate } from "./programs/admin/MigrateCommands.ts"
 import { generate, ranks } from "./programs/admin/RankCommands.ts"
 import { check, explain, teardown } from "./programs/process/Startup.ts"
 import * as SqlDatabase from "./services/Sql/SqlDatabase.ts"
 import * as SqlLevelsPostgres from "./services/Sql/SqlLevelsPostgres.ts"
 import * as SqlModerationPostgres from "./services/Sql/SqlModerationPostgres.ts"
+import * as SqlSchemaPostgres from "./services/Sql/SqlSchemaPostgres.ts"
 
 /** Only a command that runs opens the database: help needs none. */
 const Moderation = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlModerationPostgres.layer))
+const Schema = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlSchemaPostgres.layer))
 const Levels = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlLevelsPostgres.layer))
 
 const { hide, restore, correct, history } = moderation(userInfo().username)
@@ -29,6 +32,7 @@ Command.make("admin").pipe(
     history.pipe(Command.provide(Moderation)),
     ranks.pipe(Command.provide(Levels)),
     generate.pipe(Command.provide(Levels)),
+    migrate.pipe(Command.provide(Schema)),
   ]),
   Command.run({ version: "1" }),
   // The command line itself shows what is wrong with the arguments, beside the help.

@@ -2,6 +2,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Layer from "effect/Layer"
 import { ApiProcess, apiSettings } from "./programs/process/ApiProcess.ts"
+import { MigrationHealth } from "./programs/process/MigrationHealth.ts"
 import { launch, teardown } from "./programs/process/Startup.ts"
 import * as CognitoUserPool from "./services/Cognito/CognitoUserPool.ts"
 import { Listener } from "./services/Listener/Listener.ts"
@@ -27,7 +28,7 @@ const Services = Layer.mergeAll(
   Listener.layer,
   ProcessMetrics.layer,
   NodeHttpServer.layerHttpServices,
-)
+).pipe(Layer.provide(MigrationHealth(HOST)), Layer.provide([Listener.layer, ProcessMetrics.layer]))
 
 launch({
   app: ApiProcess(HOST).pipe(Layer.provide(Services)),
@@ -36,6 +37,7 @@ launch({
     telemetryConfig,
     ...apiSettings(HOST),
     SqlDatabase.config,
+    SqlDatabase.migrationsConfig,
     RedisServer.config,
     SqsQueue.config,
     CognitoUserPool.config,

@@ -1,5 +1,6 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Layer from "effect/Layer"
+import { MigrationHealth } from "./programs/process/MigrationHealth.ts"
 import { launch, teardown } from "./programs/process/Startup.ts"
 import { WorkerProcess, workerSettings } from "./programs/process/WorkerProcess.ts"
 import { Listener } from "./services/Listener/Listener.ts"
@@ -21,7 +22,7 @@ const Services = Layer.mergeAll(
   SqsQueue.layer,
   Listener.layer,
   ProcessMetrics.layer,
-)
+).pipe(Layer.provide(MigrationHealth(HOST)), Layer.provide([Listener.layer, ProcessMetrics.layer]))
 
 launch({
   app: WorkerProcess(HOST).pipe(Layer.provide(Services)),
@@ -30,6 +31,7 @@ launch({
     telemetryConfig,
     ...workerSettings(HOST),
     SqlDatabase.config,
+    SqlDatabase.migrationsConfig,
     RedisServer.config,
     SqsQueue.config,
   ],

@@ -5,7 +5,11 @@ import { BOARD_SIZE } from "../../src/domain/Score.ts"
 import { boardStatement } from "../../src/services/Sql/SqlBoard.ts"
 import { incrementsStatement } from "../../src/services/Sql/SqlCommit.ts"
 import { historyStatement } from "../../src/services/Sql/SqlHistory.ts"
-import { deleteOutboxStatement, leaseStatement } from "../../src/services/Sql/SqlOutbox.ts"
+import {
+  deleteOutboxStatement,
+  EVERYTHING_SECONDS,
+  leaseStatement,
+} from "../../src/services/Sql/SqlOutbox.ts"
 import { pruneKeysStatement } from "../../src/services/Sql/SqlPruning.ts"
 import { standingStatement } from "../../src/services/Sql/SqlRanks.ts"
 import { batchOf, playerAt, somebody } from "../players.ts"
@@ -94,7 +98,9 @@ export const plans = Effect.fnUntraced(function* (side: Side) {
     yield* explained("History, a page of 50 out of 500", sql, () =>
       historyStatement(sql, { userId: playerAt(BUSY), tokenId: "token", after: undefined, limit: 51 }),
     ),
-    yield* explained("Outbox, lease of 50", sql, () => leaseStatement(sql, { leaseSeconds: 10, limit: 50 })),
+    yield* explained("Outbox, lease of 50", sql, () =>
+      leaseStatement(sql, { leaseSeconds: 10, limit: 50, withinSeconds: EVERYTHING_SECONDS }),
+    ),
     yield* explained("Outbox, delete of 10", sql, () => deleteOutboxStatement(sql, ids.splice(0, 10))),
     yield* explained("Keys, prune of 1,000", sql, () => pruneKeysStatement(sql, 1000)),
   ]

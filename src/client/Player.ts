@@ -1,3 +1,4 @@
+import type { Scores } from "../domain/Score.ts"
 import { type Environment, hostEnvironment } from "./Environment.ts"
 import { newIdempotencyKey } from "./IdempotencyKey.ts"
 import { Listeners } from "./Listeners.ts"
@@ -10,9 +11,6 @@ import { type BoardPlace, type Rank, readStanding, type StandingOutcome } from "
 
 /** If more presses than this are pending, the server is slow, and further presses would only queue. */
 const MAX_PENDING = 20
-
-/** A change of the board reaches all players at the same moment. Their reads are spread over this time. */
-const READ_SPREAD_MS = 1_000
 
 /** What the page shows of the player. */
 export interface PlayerView {
@@ -135,12 +133,17 @@ export class Player {
   }
 
   /**
-   * Call this when the board has changed, because score and rank may have, too. Reads them within two seconds. A player
-   * on the board reads at once, because that read tells which row is the player's; there are at most ten.
+   * Call this when the board has changed to `scores`, because score and rank may have changed, too. Reads them within two
+   * seconds, and at least every 45 if the board changes all the time. A player who is on the board, or whose address is,
+   * reads at once, because that read tells which row is the player's; there are at most ten.
    */
-  boardChanged(): void {
-    const isOnBoard = this.#view.place?.place !== undefined
-    this.#signedIn?.reader.readSoon(isOnBoard ? 0 : READ_SPREAD_MS)
+  boardChanged(scores: Scores = []): void {
+    const { place, email } = this.#view
+    const own = email?.toLowerCase()
+    const mayBeOnBoard =
+      place?.place !== undefined || scores.some((score) => score.email.toLowerCase() === own)
+    if (mayBeOnBoard) this.#signedIn?.reader.readSoon()
+    else this.#signedIn?.reader.readForBoard()
   }
 
   async #settle({ session, reader }: SignedIn): Promise<void> {

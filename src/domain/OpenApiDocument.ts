@@ -33,16 +33,26 @@ const CACHED_BRIEFLY = {
   schema: { type: "string", examples: ["public, max-age=1, stale-while-revalidate=5"] },
   required: true,
 }
+const CACHED_FOR_A_SECOND = {
+  description: "Any cache may answer with it for a second.",
+  schema: { type: "string", const: "public, max-age=1" },
+  required: true,
+}
+const AGE = {
+  description: "Present if the server remembered the page: its age in seconds, rounded up.",
+  schema: { type: "integer", const: 1 },
+  required: false,
+}
 
-/** `Cache-Control` of a success, by operation id; an increment's answer to POST has none. */
-const CACHE_CONTROL: Readonly<Record<string, object>> = {
-  login: NOT_CACHED,
-  refresh: NOT_CACHED,
-  logout: NOT_CACHED,
-  getHistory: NOT_CACHED,
-  getStanding: NOT_CACHED,
-  getPage: CACHED_BRIEFLY,
-  getBoard: CACHED_BRIEFLY,
+/** Headers of a success about caches, by operation id; an increment's answer to POST has none. */
+const CACHE_HEADERS: Readonly<Record<string, JsonObject>> = {
+  login: { "cache-control": NOT_CACHED },
+  refresh: { "cache-control": NOT_CACHED },
+  logout: { "cache-control": NOT_CACHED },
+  getHistory: { "cache-control": NOT_CACHED },
+  getStanding: { "cache-control": NOT_CACHED },
+  getPage: { "cache-control": CACHED_FOR_A_SECOND, age: AGE },
+  getBoard: { "cache-control": CACHED_BRIEFLY },
 }
 
 /** Where the generated text repeats the status. */
@@ -81,7 +91,7 @@ const field = (node: unknown): JsonObject => {
   return { ...rest, ...(description === undefined ? {} : { description }), schema: contentSchema ?? text }
 }
 
-const response = (node: unknown, status: string, cacheControl: object | undefined): JsonObject => {
+const response = (node: unknown, status: string, cacheHeaders: JsonObject | undefined): JsonObject => {
   const { description, headers, ...rest } = members(node)
   return {
     ...rest,
@@ -89,7 +99,7 @@ const response = (node: unknown, status: string, cacheControl: object | undefine
     headers: {
       ...mapMembers(headers, field),
       ...(status === "429" ? { ratelimit: RATE_LIMIT, "ratelimit-policy": RATE_LIMIT_POLICY } : {}),
-      ...(Number(status) < 400 && cacheControl !== undefined ? { "cache-control": cacheControl } : {}),
+      ...(Number(status) < 400 ? cacheHeaders : {}),
       "x-request-id": { $ref: "#/components/headers/RequestId" },
     },
   }
@@ -97,11 +107,11 @@ const response = (node: unknown, status: string, cacheControl: object | undefine
 
 const operation = (node: unknown): JsonObject => {
   const { parameters, responses, ...rest } = members(node)
-  const cacheControl = CACHE_CONTROL[String(rest["operationId"])]
+  const cacheHeaders = CACHE_HEADERS[String(rest["operationId"])]
   return {
     ...rest,
     parameters: Array.isArray(parameters) ? parameters.map(field) : [],
-    responses: mapMembers(responses, (answer, status) => response(answer, status, cacheControl)),
+    responses: mapMembers(responses, (answer, status) => response(answer, status, cacheHeaders)),
   }
 }
 

@@ -125,7 +125,7 @@ export const me = HttpApiEndpoint.get("me", "/me", {
       "Equal scores share a rank (1, 2, 2, 4). A caller without a score, or hidden from the board, has no rank, no " +
       "percentile and no neighbours. `place` tells which row of the top ten is the caller's, for the board with the same " +
       "`epoch` and `version`; addresses do not, because two players may have the same one. Please ask at most once a " +
-      "second.",
+      "second, and less often while the board changes all the time.",
   }),
 )
 
@@ -139,13 +139,13 @@ export const page = HttpApiEndpoint.get("page", "/page", {
     limit: Schema.optionalKey(pageLimit(RANK_PAGE)),
   },
   success: RankPage,
-  error: Unavailable.response,
+  error: [TooManyRequests.response, Unavailable.response],
 }).annotateMerge(
   OpenApi.annotations({
     identifier: "getPage",
     summary: "Read the whole board page by page",
     description:
       "Every visible player in the order of the board, with ranks. `after` remains valid while scores change: a " +
-      "player who moves between two requests can be on both pages or on neither.",
+      "player who moves between two requests can be on both pages or on neither. A page may be up to a second old.",
   }),
 )

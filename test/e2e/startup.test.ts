@@ -2,9 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { createServer } from "node:net"
+import { Client } from "pg"
+import { spawn } from "../support/engines/ChildProcess.ts"
 import { freePort } from "../support/engines/freePort.ts"
 import * as Postgres from "../support/engines/Postgres.ts"
-import { type Environment, runToEnd } from "./fixtures.ts"
+import { request, until } from "../support/fixtures.ts"
+import { type Environment, ROOT, runToEnd } from "./fixtures.ts"
 
 const REQUIRED = {
   worker: ["DATABASE_URL", "REDIS_URL", "SQS_QUEUE_URL", "AWS_REGION"],
@@ -90,6 +93,52 @@ describe("A process that cannot start", () => {
       }),
     )
   }
+
+  it.live("is live and not ready while its migrations wait for an older transaction, and then starts", () =>
+    Effect.gen(function* () {
+      const postgres = yield* Postgres.make()
+      const backup = yield* Effect.acquireRelease(
+        Effect.promise(async () => {
+          const client = new Client({
+            connectionString: Redacted.value(postgres.url),
+            application_name: "pg_dump",
+          })
+          await client.connect()
+          await client.query("begin isolation level repeatable read")
+          await client.query("select 1")
+          return client
+        }),
+        (client) => Effect.promise(() => client.end()),
+      )
+      const dead = deadEnd(yield* freePort)
+      const worker = yield* spawn({
+        command: process.execPath,
+        args: ["src/main-worker.ts"],
+        cwd: ROOT,
+        env: {
+          PATH: process.env["PATH"],
+          ...dead,
+          DATABASE_URL: Redacted.value(postgres.url),
+          MANAGEMENT_PORT: "0",
+          LOG_FORMAT: "json",
+        },
+        readyWhen: /Migrations are applied first.*"port":(\d+)/,
+        readyWithinMillis: 30_000,
+      })
+      const early = `http://127.0.0.1:${worker.ready[1]}`
+      assert.strictEqual((yield* request(`${early}/health/live`)).status, 200)
+      const answer = yield* request(`${early}/health/ready`)
+      assert.strictEqual(answer.status, 503)
+      assert.deepStrictEqual(JSON.parse(answer.body), { status: "migrating", dependencies: {} })
+      const lines = Effect.sync(() => worker.lines().join("\n"))
+      yield* until("who is waited for", lines, (text) => text.includes('"application":"pg_dump"'))
+      yield* Effect.promise(() => backup.query("commit"))
+      const served = /Health and metrics are served.*"port":(\d+)/
+      const text = yield* until("the start", lines, (all) => served.test(all))
+      const ready = yield* request(`http://127.0.0.1:${served.exec(text)?.[1]}/health/ready`)
+      assert.include(ready.body, '"postgresql":"up"')
+    }),
+  )
 
   it.live("names an occupied port", () =>
     Effect.gen(function* () {

@@ -18,10 +18,10 @@ const EXPORT_ROWS = 1_000
 /** The one player whom an operator names by id or e-mail. */
 const findOne = Effect.fnUntraced(function* (query: string) {
   const found = yield* (yield* SqlModeration).findPlayers(query)
-  // The id comes first: somebody may have an e-mail that looks like another player's id.
-  const player = found.find(({ id }) => id === query) ?? (found.length === 1 ? found[0] : undefined)
-  if (player !== undefined) return player
-  if (found.length === 0) return yield* refuse(`No player has the id or the e-mail ${JSON.stringify(query)}`)
+  const [player, ...others] = found
+  if (player !== undefined && others.length === 0) return player
+  if (player === undefined)
+    return yield* refuse(`No player has the id or the e-mail ${JSON.stringify(query)}`)
   const ids = found.map(({ id, score }) => `  ${id} (score ${score})`).join("\n")
   return yield* refuse(`Several players have this e-mail; name one by id:\n${ids}`)
 })

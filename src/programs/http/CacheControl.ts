@@ -7,8 +7,11 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
  */
 export const SHARED_BRIEFLY = "public, max-age=1, stale-while-revalidate=5"
 
+/** Fresh for a second, and then never shown again: for what must disappear within a second. */
+export const SHARED_FOR_A_SECOND = "public, max-age=1"
+
 /** Sets `Cache-Control` on the answer of the current request. */
-export const cacheControl = (value: string) =>
+const cacheControl = (value: string) =>
   HttpEffect.appendPreResponseHandler((_request, response) =>
     Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", value)),
   )

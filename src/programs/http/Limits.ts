@@ -11,7 +11,8 @@ import type { UserId } from "../../domain/Score.ts"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
 import { monotonicMicros } from "../../foundation/MonotonicTime.ts"
 import { outageLog } from "../../foundation/OutageLog.ts"
-import { CLIENT_ADDRESS } from "../../services/Listener/ListenerClient.ts"
+import { Listener } from "../../services/Listener/Listener.ts"
+import { CLIENT_ADDRESS, isForwarded } from "../../services/Listener/ListenerClient.ts"
 import { type Bucket, isRedisOutage, Redis, type Taken } from "../../services/Redis/Redis.ts"
 import { makeBuckets } from "../../services/Redis/RedisBucket.ts"
 
@@ -20,7 +21,7 @@ const LOCAL_BUCKETS = 10_000
 
 const SECOND_MICROS = 1_000_000
 
-const KINDS = ["increment", "login", "login-address", "unauthorized"] as const
+const KINDS = ["increment", "login", "login-address", "unauthorized", "page"] as const
 type Kind = (typeof KINDS)[number]
 
 const limited = labelledCounter({
@@ -62,6 +63,11 @@ export class Limits extends Context.Service<
     refresh(address: string): Limited
     /** Call after a request was refused because it had no valid token. Counts per address, in this process only. */
     unauthorized(address: string): Limited
+    /**
+     * Call before a page is read. Counts per address, in this process only: it protects the process's own connections,
+     * and a flood must not make us ask Redis.
+     */
+    page(request: HttpServerRequest.HttpServerRequest): Limited
   }
 >()("scoreboard/programs/Limits") {
   static readonly config = {
@@ -70,6 +76,9 @@ export class Limits extends Context.Service<
     logins: Config.schema(Limit, "LOGIN_RATE_LIMIT").pipe(Config.withDefault(10)),
     loginsPerAddress: Config.schema(Limit, "LOGIN_RATE_LIMIT_ADDRESS").pipe(Config.withDefault(100)),
     unauthorized: Config.schema(Limit, "UNAUTHORIZED_RATE_LIMIT_ADDRESS").pipe(Config.withDefault(300)),
+    // Ten a second, and a minute's worth at once: "load more" is pressed once a second at most.
+    pages: Config.schema(Limit, "PAGE_RATE_LIMIT_ADDRESS").pipe(Config.withDefault(600)),
+    trustedProxyHops: Listener.config.trustedProxyHops,
   }
 
   static readonly layer = Layer.effect(
@@ -84,6 +93,11 @@ const headersOf = ({ kind, burst, refillMicros }: Policy, { remaining, waitMilli
   ratelimit: `"${kind}";r=${remaining};t=${Math.ceil(waitMillis / 1000)}`,
 })
 
+/** Logged once. */
+const forwarded = Effect.logWarning(
+  "Pages are not limited per address: a proxy forwards requests, and their clients are unknown without TRUSTED_PROXY_HOPS",
+)
+
 const make = Effect.gen(function* () {
   const redis = yield* Redis
   const config = yield* Config.all(Limits.config)
@@ -91,6 +105,7 @@ const make = Effect.gen(function* () {
   const accounts = policyOf("login", config.logins, 60)
   const addresses = policyOf("login-address", config.loginsPerAddress, 60)
   const unauthorized = policyOf("unauthorized", config.unauthorized, 60)
+  const pages = policyOf("page", config.pages, 60)
 
   const takeLocally = makeBuckets(LOCAL_BUCKETS)
   const locally = (bucket: Bucket) => Effect.map(monotonicMicros, (now) => takeLocally(bucket, now))
@@ -124,6 +139,13 @@ const make = Effect.gen(function* () {
           taken.allowed ? Effect.void : refuse(policy, taken),
         )
 
+  const warnOnce = yield* Effect.cached(forwarded)
+  /** Behind a proxy that we were not told of, all viewers have its address: together they would meet the limit. */
+  const limitPage = (request: HttpServerRequest.HttpServerRequest) =>
+    pages !== undefined && config.trustedProxyHops === 0 && isForwarded(request.headers)
+      ? warnOnce
+      : limit(pages, clientAddressOf(request), locally)
+
   return Limits.of({
     increment: (userId) => limit(increments, userId, together),
     // The address first: a client whose address has no tokens left cannot use up the tokens of an account.
@@ -131,5 +153,6 @@ const make = Effect.gen(function* () {
       Effect.andThen(limit(addresses, address, together), limit(accounts, email.toLowerCase(), together)),
     refresh: (address) => limit(addresses, address, together),
     unauthorized: (address) => limit(unauthorized, address, locally),
+    page: limitPage,
   })
 })

@@ -1,40 +1,48 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { maskEmail } from "../../domain/EmailMask.ts"
-import { databaseUnavailable, Unauthorized } from "../../domain/Errors.ts"
+import { databaseUnavailable, Unauthorized, type Unavailable } from "../../domain/Errors.ts"
 import { RANK_PAGE, type RankedScore } from "../../domain/Ranks.ts"
 import { CurrentPlayer, HandledApi } from "../../domain/ScoreboardApi.ts"
-import { Sql } from "../../services/Sql/Sql.ts"
+import { makeSharedWaits } from "../../foundation/SharedWaits.ts"
+import { Sql, type StandingAnswer } from "../../services/Sql/Sql.ts"
 import { Board } from "../board/Board.ts"
-import { cacheControl, noStore, SHARED_BRIEFLY } from "./CacheControl.ts"
+import { BoundedReads } from "./BoundedReads.ts"
+import { noStore } from "./CacheControl.ts"
+import { Limits } from "./Limits.ts"
+import { makePages } from "./Pages.ts"
 import { logAndFailWith } from "./PublicFailure.ts"
 
 /** `GET /scores/me` and `GET /scores/page` */
 export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers) =>
   Effect.gen(function* () {
     const sql = yield* Sql
+    const limits = yield* Limits
+    const reads = yield* BoundedReads
+    const pages = yield* makePages
     const boardEmail = yield* Board.config.email
     const shown = (scores: ReadonlyArray<RankedScore>) =>
       boardEmail === "masked" ? scores.map((score) => ({ ...score, email: maskEmail(score.email) })) : scores
 
+    const shared = makeSharedWaits<StandingAnswer, Unavailable, Unavailable>(reads.player)
     const me = Effect.fnUntraced(function* () {
       yield* noStore
-      const caller = yield* CurrentPlayer
-      const { revoked, ...standing } = yield* Effect.catch(
-        sql.standing({ userId: caller.userId, tokenId: caller.tokenId }),
-        logAndFailWith("A standing could not be read", databaseUnavailable),
+      const { userId, tokenId } = yield* CurrentPlayer
+      const { revoked, ...standing } = yield* shared(
+        JSON.stringify([userId, tokenId]),
+        Effect.catch(
+          sql.standing({ userId, tokenId }),
+          logAndFailWith("A standing could not be read", databaseUnavailable),
+        ),
       )
       if (revoked) return yield* new Unauthorized()
       return { ...standing, above: shown(standing.above), below: shown(standing.below) }
     })
 
-    return handlers.handle("me", me).handle("page", ({ query }) =>
-      sql.page({ after: query.after, limit: query.limit ?? RANK_PAGE }).pipe(
-        Effect.catch(logAndFailWith("A page of the board could not be read", databaseUnavailable)),
-        Effect.map((page) => ({ ...page, scores: shown(page.scores) })),
-        // Only a page may be cached, not an error.
-        Effect.tap(() => cacheControl(SHARED_BRIEFLY)),
-      ),
-    )
+    return handlers
+      .handle("me", me)
+      .handleRaw("page", ({ query, request }) =>
+        Effect.andThen(limits.page(request), pages({ after: query.after, limit: query.limit ?? RANK_PAGE })),
+      )
   }),
 )

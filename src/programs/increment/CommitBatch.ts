@@ -6,7 +6,7 @@ import { type Batch, dieAll, isOpen, refuseAll, settle } from "./PendingIncremen
 import type { Refuse } from "./Refusals.ts"
 
 /** The victim of a deadlock may well succeed the next time; one that loses twice is a sign of something worse. */
-const DEADLOCK_RETRIES = 1
+const VICTIM_RETRIES = 1
 
 const batchRows = Metric.histogram("increment_batch_rows", {
   description: "Requests per commit.",
@@ -23,7 +23,7 @@ export type Attempt = "answered" | "unavailable" | "locked"
 
 /**
  * Makes the commit of a batch by one of the calls of `Sql`. It never fails. It tries again only what PostgreSQL is known
- * to have rolled back: the victim of a deadlock once, and row by row a batch with a row that cannot be stored.
+ * to have rolled back: the victim of a deadlock, or of a stricter isolation, once, and row by row a batch with a row that cannot be stored.
  */
 export const makeCommitBatch = (options: {
   readonly call: Sql["Service"]["increment"]
@@ -38,10 +38,10 @@ export const makeCommitBatch = (options: {
     yield* settle(outbox, batch, yield* call(batch.map(({ request }) => request)))
   })
 
-  const attempt = (batch: Batch, deadlockRetries: number): Effect.Effect<Attempt> =>
+  const attempt = (batch: Batch, victimRetries: number): Effect.Effect<Attempt> =>
     commitOnce(batch).pipe(
       Effect.as<Attempt>("answered"),
-      Effect.catch((failure) => recover(batch, failure, deadlockRetries)),
+      Effect.catch((failure) => recover(batch, failure, victimRetries)),
       // A defect too must leave no caller without an answer, and the committer alive.
       Effect.catchCause((cause) =>
         Effect.logError("A commit of increments failed", cause).pipe(
@@ -54,10 +54,11 @@ export const makeCommitBatch = (options: {
   const recover = (
     batch: Batch,
     failure: SqlFailure,
-    deadlockRetries: number,
+    victimRetries: number,
   ): Effect.Effect<Attempt, SqlFailure> => {
     if (failure.rolledBack === "lock") return Effect.as(onLocked(batch), "locked")
-    if (failure.rolledBack === "deadlock" && deadlockRetries > 0) return attempt(batch, deadlockRetries - 1)
+    const isVictim = failure.rolledBack === "deadlock" || failure.rolledBack === "serialization"
+    if (isVictim && victimRetries > 0) return attempt(batch, victimRetries - 1)
     if (failure.rolledBack === "data" && batch.length > 1) return attemptRowByRow(batch)
     if (failure.rolledBack === "data")
       return Effect.as(
@@ -71,7 +72,7 @@ export const makeCommitBatch = (options: {
     yield* Effect.logWarning("A commit had a row that cannot be stored; its rows are committed one by one")
     for (const [index, pending] of batch.entries()) {
       if (!isOpen(pending)) continue
-      if ((yield* attempt([pending], DEADLOCK_RETRIES)) !== "unavailable") continue
+      if ((yield* attempt([pending], VICTIM_RETRIES)) !== "unavailable") continue
       refuseAll(batch.slice(index + 1), refuse, "outage")
       return "unavailable"
     }
@@ -80,6 +81,6 @@ export const makeCommitBatch = (options: {
 
   return Effect.fnUntraced(function* (batch: Batch) {
     yield* Metric.update(batchRows, batch.length)
-    return yield* attempt(batch, DEADLOCK_RETRIES)
+    return yield* attempt(batch, VICTIM_RETRIES)
   })
 }

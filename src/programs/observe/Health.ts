@@ -15,7 +15,7 @@ export interface Check {
 export interface Report {
   /** Readiness: whether this process should get work. False while it drains, and when it cannot do any work. */
   readonly ready: boolean
-  readonly status: "ready" | "degraded" | "unavailable" | "draining"
+  readonly status: "ready" | "degraded" | "unavailable" | "draining" | "migrating"
   /** By name; `away` = unavailable. */
   readonly dependencies: Readonly<Record<string, "up" | "away">>
 }

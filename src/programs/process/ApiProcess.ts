@@ -3,6 +3,7 @@ import { Listener } from "../../services/Listener/Listener.ts"
 import { gateConfig } from "../../services/Listener/ListenerGate.ts"
 import { SocketHub } from "../../services/SocketHub/SocketHub.ts"
 import { apiConfig, ApiServer } from "../http/ApiServer.ts"
+import { BoundedReads } from "../http/BoundedReads.ts"
 import { Board } from "../board/Board.ts"
 import { ApiHealth } from "../observe/ProcessHealth.ts"
 import { Increment } from "../increment/Increment.ts"
@@ -21,7 +22,7 @@ export const ApiProcess = (defaultHost: string) =>
   ApiServer.layer(defaultHost).pipe(
     Layer.provide(Management(defaultHost)),
     Layer.provide(ApiHealth),
-    Layer.provide([Increment.layer, ScoresSocket, Limits.layer]),
+    Layer.provide([Increment.layer, ScoresSocket, Limits.layer, BoundedReads.layer]),
     Layer.provide(Outbox.layer),
     Layer.provide(Board.layer),
   )

@@ -57,20 +57,25 @@ export const managementConfig = (defaultHost: string) => ({
   port: Config.option(Config.schema(ListenPort, "MANAGEMENT_PORT")),
 })
 
+/** Opens the port and serves until the scope closes. */
+export const serveManagement = Effect.fnUntraced(function* (host: string, port: number) {
+  const listener = yield* Listener
+  const app = yield* HttpRouter.toHttpEffect(Routes)
+  return yield* listener.serve({
+    host,
+    port,
+    app: withProblems(app, paths),
+    routeOf: (_method, path) => (paths.has(path) ? path : "other"),
+  })
+})
+
 /** A port for operators beside the public one: health and metrics. There is none when `MANAGEMENT_PORT` is not set. */
 export const Management = (defaultHost: string) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const { host, port } = yield* Config.all(managementConfig(defaultHost))
       if (Option.isNone(port)) return
-      const listener = yield* Listener
-      const app = yield* HttpRouter.toHttpEffect(Routes)
-      const listening = yield* listener.serve({
-        host,
-        port: port.value,
-        app: withProblems(app, paths),
-        routeOf: (_method, path) => (paths.has(path) ? path : "other"),
-      })
+      const listening = yield* serveManagement(host, port.value)
       yield* Effect.logInfo("Health and metrics are served").pipe(
         Effect.annotateLogs({ host, port: listening.port }),
       )

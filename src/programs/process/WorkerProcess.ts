@@ -7,6 +7,7 @@ import { Outbox } from "../increment/Outbox.ts"
 import { Pruning } from "../upkeep/Pruning.ts"
 import { Refresher } from "../board/Refresher.ts"
 import { RevocationSweep } from "../upkeep/RevocationSweep.ts"
+import { SnapshotWatch } from "../upkeep/SnapshotWatch.ts"
 import { Worker } from "../board/Worker.ts"
 
 /** The worker's programs: read the queue, refresh the board, send what is left in the outbox, and the upkeep. */
@@ -15,6 +16,7 @@ export const WorkerPrograms = Layer.mergeAll(
   Layer.effectDiscard(Outbox),
   RevocationSweep,
   Pruning,
+  SnapshotWatch,
 ).pipe(Layer.provide(Refresher.layer), Layer.provide(Outbox.layer), Layer.provide(Board.layer))
 
 /** The worker as a process of its own, with its health and metrics. */

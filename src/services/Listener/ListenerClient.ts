@@ -13,6 +13,10 @@ export interface ClientReader {
 const FORWARDED_FOR = "x-forwarded-for"
 const FORWARDING = [FORWARDED_FOR, "forwarded", "x-real-ip", "x-forwarded-proto"]
 
+/** Whether some proxy says that it forwards the request for somebody else. Anybody may say so. */
+export const isForwarded = (headers: Readonly<Record<string, unknown>>): boolean =>
+  FORWARDING.some((name) => headers[name] !== undefined)
+
 /** The value of a header that may occur several times: all its lines, in order. */
 const textOf = (header: string | ReadonlyArray<string> | undefined): string =>
   header === undefined ? "" : typeof header === "string" ? header : header.join(",")
@@ -26,7 +30,7 @@ const makeDirectReader = (onUnexpected: () => void): ClientReader => {
   let warned = false
   return {
     addressOf: (request) => {
-      if (!warned && FORWARDING.some((name) => request.headers[name] !== undefined)) {
+      if (!warned && isForwarded(request.headers)) {
         warned = true
         onUnexpected()
       }

@@ -24,15 +24,17 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "leaseOutbox",
     "deleteOutbox",
     "pruneKeys",
+    "oldestSnapshot",
     "ping",
   ]),
   cause: Schema.Defect(),
   /**
    * Present when the server said that it rolled the statement back: `data` = a value in it can never be stored,
-   * `deadlock` = the statement was chosen as the victim of a deadlock and may well succeed another time, `lock` = another
-   * transaction locked a row for longer than the statement may wait.
+   * `deadlock` = the statement was chosen as the victim of a deadlock and may well succeed another time, `serialization` =
+   * the same of a statement under a stricter isolation than ours, `lock` = another transaction locked a row for longer
+   * than the statement may wait.
    */
-  rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock", "lock"])),
+  rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock", "serialization", "lock"])),
 }) {}
 
 /** One request to raise a score by one. */
@@ -176,7 +178,7 @@ export class Sql extends Context.Service<
     /** Refuses every token of this id from now on. Idempotent; of two times the later one counts. */
     revoke(revocation: Revocation): Effect.Effect<void, SqlFailure>
 
-    /** Succeeds when PostgreSQL answers. */
+    /** Succeeds when PostgreSQL takes writes. */
     readonly ping: Effect.Effect<void, SqlFailure>
   }
 >()("scoreboard/services/Sql") {}

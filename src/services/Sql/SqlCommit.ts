@@ -12,6 +12,9 @@ import type { IncrementAnswer, IncrementOutcome, IncrementRequest } from "./Sql.
  *
  * `rows` is a full join, though both sides have the same players, because a full join is never a nested loop: the plan
  * that the server keeps expects one row, and a nested loop would compare each row of a batch with every other.
+ *
+ * A duplicate writes nothing, so its commit would not wait for a synchronous standby, though the commit that it repeats
+ * may have given up waiting. Where there are such standbys, a message of a few bytes in PostgreSQL's log makes it wait.
  */
 export const incrementsStatement = (sql: SqlClient.SqlClient, batch: ReadonlyArray<IncrementRequest>) => sql`
 with input as materialized (
@@ -44,7 +47,9 @@ rows as materialized (select c.id, c.user_id, c.email, c.key, b.score - c.total 
 history as (insert into score_events (user_id, id, key, amount, score_after) select user_id, id, key, 1, score_after from rows),
 sent as (insert into outbox (messages) select jsonb_agg(jsonb_build_object('id', id::text, 'userId', user_id, 'email', email) order by id)
   from rows having count(*) > 0 returning id)
-select coalesce(i.refused, case when r.id is null then 'duplicate' else 'counted' end) as outcome,
+select coalesce(i.refused, case when r.id is not null then 'counted'
+    when current_setting('synchronous_standby_names') = '' or pg_logical_emit_message(true, 'scoreboard', '') is not null then 'duplicate'
+  end) as outcome,
   r.email, r.id::text as event_id, r.score_after::float8 as score, (select id from sent)::text as outbox_id
 from input i left join rows r using (id) order by i.n`
 

@@ -1,12 +1,12 @@
-import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { SqlFailure } from "./Sql.ts"
+import type { SqlFailure } from "./Sql.ts"
 import * as SqlDatabase from "./SqlDatabase.ts"
 import { RealPlayersPresent, SqlLevels } from "./SqlLevels.ts"
+import { operatorCall, operatorConnection } from "./SqlOperator.ts"
 import { generatePlayers } from "./SqlSynthetic.ts"
 import { correctLevels, selectReport, wrongLevels } from "./SqlWrongLevels.ts"
 
@@ -15,11 +15,6 @@ const PASSES = 3
 
 /** Advisory lock of one repair, or one generation, at a time: two repairs would correct the same fault twice. */
 const REPAIR_LOCK = 7_264_001
-
-const failed =
-  (operation: SqlFailure["operation"]) =>
-  <A, E, R>(call: Effect.Effect<A, E, R>) =>
-    Effect.mapError(call, (cause) => new SqlFailure({ operation, cause }))
 
 /**
  * Runs while no other repair does; a repair that waits can be interrupted. The server also drops the lock with the
@@ -43,17 +38,14 @@ const repairLevels = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
 })
 
 const make = Effect.gen(function* () {
-  const { url } = yield* SqlDatabase.SqlDatabase
   // One connection for everything: the lock and the temporary table belong to it.
-  const sql = yield* PgClient.make({ url, maxConnections: 1, applicationName: "scoreboard ranks" }).pipe(
-    failed("ping"),
-  )
+  const sql = yield* operatorConnection("scoreboard ranks")
   return SqlLevels.of({
-    verify: failed("verifyLevels")(selectReport(sql)),
-    repair: failed("repairLevels")(alone(sql, repairLevels(sql))),
+    verify: operatorCall("verifyLevels")(selectReport(sql)),
+    repair: operatorCall("repairLevels")(alone(sql, repairLevels(sql))),
     generate: (request) =>
       alone(sql, generatePlayers(sql, request, wrongLevels(sql))).pipe(
-        failed("generate"),
+        operatorCall("generate"),
         Effect.filterOrFail(
           (done) => done,
           () => new RealPlayersPresent(),
@@ -69,5 +61,5 @@ const onDatabase = Layer.effect(SqlLevels, make).pipe(Layer.provide(Reactivity.l
 export const layerFrom = (url: Redacted.Redacted): Layer.Layer<SqlLevels, SqlFailure> =>
   onDatabase.pipe(Layer.provide(SqlDatabase.layerFrom(url)))
 
-/** The same from `DATABASE_URL`. */
-export const layer = onDatabase.pipe(Layer.provide(SqlDatabase.layer))
+/** The same from `DATABASE_URL`, whose schema it never changes: it fails when something is missing. */
+export const layer = onDatabase.pipe(Layer.provide(SqlDatabase.checkedLayer))

@@ -1,30 +1,49 @@
-import * as PgClient from "@effect/sql-pg/PgClient"
-import * as PgMigrator from "@effect/sql-pg/PgMigrator"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
+import type * as Effect from "effect/Effect"
+import type * as SqlClient from "effect/sql/SqlClient"
 import createScores from "./migrations/0001_create_scores.ts"
 import indexRevokedTokens from "./migrations/0002_index_revoked_tokens.ts"
 import addModeration from "./migrations/0003_add_moderation.ts"
 import indexKeysByTime from "./migrations/0004_index_keys_by_time.ts"
+import avoidScans from "./migrations/0005_avoid_scans.ts"
 
 /** A connection that is not made by then is given up; a pool tries again for the next caller. */
 export const CONNECT_TIMEOUT = "2 seconds"
 
-/** In the order in which they are applied. A released migration never changes: databases exist that have applied it. */
+/**
+ * In the order in which they are applied, numbered without a gap. A released migration never changes: databases exist
+ * that have applied it.
+ */
 export const migrations = {
   "0001_create_scores": createScores,
   "0002_index_revoked_tokens": indexRevokedTokens,
   "0003_add_moderation": addModeration,
   "0004_index_keys_by_time": indexKeysByTime,
+  "0005_avoid_scans": avoidScans,
 }
 
-/** Applies the missing part of the schema. Idempotent; several processes may do it at once. */
-export const migrate = (url: Redacted.Redacted) =>
-  PgMigrator.run({ loader: PgMigrator.fromRecord(migrations) }).pipe(
-    // Without the statement limits of the pools: processes that migrate at once wait for one another.
-    Effect.provide([
-      PgClient.layer({ url, maxConnections: 1, connectTimeout: CONNECT_TIMEOUT }),
-      NodeServices.layer,
-    ]),
-  )
+/**
+ * Migrations whose statements cannot run in a transaction, because they build an index while others write. An attempt that
+ * was cut off runs again from its first statement. Every other migration is one transaction.
+ */
+const OUTSIDE_TRANSACTION: ReadonlySet<string> = new Set(["0005_avoid_scans"])
+
+/** One step of the schema. */
+export interface Migration {
+  /** Its number. */
+  readonly id: number
+  /** Its name without the number. */
+  readonly name: string
+  /** Its number and name: `0001_create_scores`. */
+  readonly label: string
+  readonly inTransaction: boolean
+  readonly run: Effect.Effect<void, unknown, SqlClient.SqlClient>
+}
+
+/** Every migration that this code knows, in order. */
+export const known: ReadonlyArray<Migration> = Object.entries(migrations).map(([label, run]) => ({
+  id: Number(label.slice(0, 4)),
+  name: label.slice(5),
+  label,
+  inTransaction: !OUTSIDE_TRANSACTION.has(label),
+  run,
+}))

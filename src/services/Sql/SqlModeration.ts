@@ -51,7 +51,7 @@ export interface ExportRequest {
 export class SqlModeration extends Context.Service<
   SqlModeration,
   {
-    /** The players with this id or exactly this e-mail, at most 20. Reads the whole table. */
+    /** The player with this id; if there is none, the players with exactly this e-mail, at most 20. Reads only indexes. */
     findPlayers(query: string): Effect.Effect<ReadonlyArray<FoundPlayer>, SqlFailure>
 
     /**

@@ -1,28 +1,29 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import * as Reactivity from "effect/reactivity/Reactivity"
 import type { SqlFailure } from "./Sql.ts"
-import { sqlCall } from "./SqlCall.ts"
+import * as SqlDatabase from "./SqlDatabase.ts"
 import { exportHistory } from "./SqlExport.ts"
 import { SqlModeration } from "./SqlModeration.ts"
+import { operatorCall, operatorConnection, waitsForRows } from "./SqlOperator.ts"
 import { correctScore, findPlayers, setHidden } from "./SqlPlayers.ts"
-import * as SqlPools from "./SqlPools.ts"
 
-const onPools = Layer.effect(
+const onDatabase = Layer.effect(
   SqlModeration,
-  Effect.map(SqlPools.SqlPools, ({ reads }) =>
+  Effect.map(operatorConnection("scoreboard admin", waitsForRows), (sql) =>
     SqlModeration.of({
-      findPlayers: (query) => sqlCall("moderate")(findPlayers(reads, query)),
-      setHidden: (hidden, moderation) => sqlCall("moderate")(setHidden(reads, hidden, moderation)),
-      correct: (amount, moderation) => sqlCall("moderate")(correctScore(reads, amount, moderation)),
-      exportHistory: (request) => sqlCall("export")(exportHistory(reads, request)),
+      findPlayers: (query) => operatorCall("moderate")(findPlayers(sql, query)),
+      setHidden: (hidden, moderation) => operatorCall("moderate")(setHidden(sql, hidden, moderation)),
+      correct: (amount, moderation) => operatorCall("moderate")(correctScore(sql, amount, moderation)),
+      exportHistory: (request) => operatorCall("export")(exportHistory(sql, request)),
     }),
   ),
-)
+).pipe(Layer.provide(Reactivity.layer))
 
-/** Moderation at `url`; shares its connections with the other services of the process. */
+/** Moderation at `url`, on one connection of its own. Applies the missing part of the schema first. */
 export const layerFrom = (url: Redacted.Redacted): Layer.Layer<SqlModeration, SqlFailure> =>
-  onPools.pipe(Layer.provide(SqlPools.layerFrom(url)))
+  onDatabase.pipe(Layer.provide(SqlDatabase.layerFrom(url)))
 
-/** The same from `DATABASE_URL`. */
-export const layer = onPools.pipe(Layer.provide(SqlPools.layer))
+/** The same from `DATABASE_URL`, whose schema it never changes: it fails when something is missing. */
+export const layer = onDatabase.pipe(Layer.provide(SqlDatabase.checkedLayer))

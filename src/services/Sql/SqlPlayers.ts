@@ -15,12 +15,16 @@ const decodeFoundPlayers = Schema.decodeUnknownEffect(Schema.Array(FoundPlayerRo
 /** Several players may share an e-mail; an operator reads a list of this length. */
 const FOUND_PLAYERS = 20
 
-/** The players with this id or exactly this e-mail. Reads the whole table. */
-export const findPlayers = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, query: string) {
-  const rows = yield* sql`
+/** Players by one column, which has an index; two columns in one condition would be a scan. */
+export const playersStatement = (sql: SqlClient.SqlClient, column: "id" | "email", value: string) => sql`
 select u.id, u.email, coalesce(s.score, 0)::float8 as score, coalesce(s.hidden, false) as hidden
 from users u left join scores s on s.user_id = u.id
-where u.id = ${query} or u.email = ${query} order by u.id limit ${FOUND_PLAYERS}`
+where u.${sql(column)} = ${value} order by u.id limit ${FOUND_PLAYERS}`
+
+/** The player with this id; if there is none, the players with exactly this e-mail, at most 20. */
+export const findPlayers = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, query: string) {
+  const byId = yield* playersStatement(sql, "id", query)
+  const rows = byId.length > 0 ? byId : yield* playersStatement(sql, "email", query)
   return yield* Effect.orDie(decodeFoundPlayers(rows))
 })
 

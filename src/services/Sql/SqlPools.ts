@@ -1,15 +1,15 @@
-import * as PgClient from "@effect/sql-pg/PgClient"
+import type * as PgPool from "@effect/sql-pg/PgPool"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { SqlFailure } from "./Sql.ts"
+import * as SqlConnections from "./SqlConnections.ts"
 import * as SqlDatabase from "./SqlDatabase.ts"
 import { CONNECT_TIMEOUT } from "./SqlMigrations.ts"
-
-/** Upper bound of any statement at the server: far above the slowest seen (8 ms), below what a caller waits. */
-const STATEMENT_TIMEOUT_MILLIS = 2000
+import * as SqlPrimary from "./SqlPrimary.ts"
+import { STATEMENT_TIMEOUT_MILLIS, tryOut } from "./SqlSettings.ts"
 
 /** A row locked elsewhere (an operator's open transaction) fails a statement after this long. */
 const LOCK_TIMEOUT_MILLIS = 1000
@@ -32,24 +32,45 @@ const ASIDE_CONNECTIONS = 1
 /** Leases and deletions of sent commits are rare and may wait for one another. */
 const OUTBOX_CONNECTIONS = 1
 
-/** All requests in flight share one read of the board, so only a few reads are ever open at once. */
-const READ_CONNECTIONS = 4
+/**
+ * For what nobody may keep waiting: readiness, the board, logouts and registrations. A worker selects one board at a time,
+ * an API process lets all requests in flight share one, and the rest are single rows by key (0.1 ms): the second connection
+ * is for them while the first selects a board.
+ */
+const VITAL_CONNECTIONS = 2
+
+/** For what signed-in players read of themselves (0.3 ms each), and for the upkeep. One slow read leaves the other free. */
+const PLAYER_CONNECTIONS = 2
+
+/** For what anybody may read without a token: pages of ranks. As many as cores that one process may keep busy with them. */
+const PAGE_CONNECTIONS = 2
 
 const LIMITS = {
   statement_timeout: String(STATEMENT_TIMEOUT_MILLIS),
   lock_timeout: String(LOCK_TIMEOUT_MILLIS),
+  // Under a stricter default of the database or the role, commits of the same player would fail each other (40001).
+  default_transaction_isolation: "read committed",
 }
 
 const open = Effect.gen(function* () {
   const { url } = yield* SqlDatabase.SqlDatabase
-  const pool = (name: string, maxConnections: number, startupParameters: Record<string, string>) =>
-    PgClient.make({
+  const primary = SqlPrimary.make()
+  const pool = Effect.fnUntraced(function* (
+    name: string,
+    maxConnections: number,
+    startupParameters: Record<string, string>,
+    needs: SqlPrimary.Needs = { writes: true },
+  ) {
+    const config: PgPool.Config = {
       url,
       maxConnections,
       applicationName: `scoreboard ${name}`,
       connectTimeout: CONNECT_TIMEOUT,
       startupParameters: { ...LIMITS, ...startupParameters },
-    })
+    }
+    yield* tryOut(config, (connection) => primary.admit(connection, needs))
+    return yield* SqlConnections.make(config, needs, primary)
+  })
   const commitPool = (name: string, connections: number, lockTimeoutMillis: number) =>
     pool(name, connections, {
       lock_timeout: String(lockTimeoutMillis),
@@ -57,21 +78,31 @@ const open = Effect.gen(function* () {
       plan_cache_mode: "force_generic_plan",
     })
   return {
+    primary,
     commits: yield* commitPool("commit", COMMIT_CONNECTIONS, COMMIT_LOCK_TIMEOUT_MILLIS),
     commitsAside: yield* commitPool("commit aside", ASIDE_CONNECTIONS, ASIDE_LOCK_TIMEOUT_MILLIS),
-    reads: yield* pool("read", READ_CONNECTIONS, {}),
+    vital: yield* pool("vital", VITAL_CONNECTIONS, {}, { writes: false }),
+    players: yield* pool("player", PLAYER_CONNECTIONS, {}, { writes: false }),
+    pages: yield* pool("page", PAGE_CONNECTIONS, {}, { writes: false }),
     // Losing a lease or a deletion in a crash only sends a message twice, so neither waits for the disk.
     outbox: yield* pool("outbox", OUTBOX_CONNECTIONS, { synchronous_commit: "off" }),
   }
 }).pipe(Effect.mapError((cause) => new SqlFailure({ operation: "ping", cause })))
 
-/** The connections of one process, by what they are for; they close with the scope. */
+/**
+ * The connections of one process, by what they are for: ten at most, opened when they are needed, closed with the scope.
+ * No flood of one kind of request can take the connections of another kind.
+ */
 export class SqlPools extends Context.Service<
   SqlPools,
   {
+    /** Where all of them lead. */
+    readonly primary: SqlPrimary.Primary
     readonly commits: SqlClient.SqlClient
     readonly commitsAside: SqlClient.SqlClient
-    readonly reads: SqlClient.SqlClient
+    readonly vital: SqlClient.SqlClient
+    readonly players: SqlClient.SqlClient
+    readonly pages: SqlClient.SqlClient
     readonly outbox: SqlClient.SqlClient
   }
 >()("scoreboard/services/SqlPools") {}

@@ -6,7 +6,7 @@ import { selectBoard } from "./SqlBoard.ts"
 import { sqlCall } from "./SqlCall.ts"
 import { commitIncrements } from "./SqlCommit.ts"
 import { selectHistory } from "./SqlHistory.ts"
-import { deleteOutboxStatement, leaseOutbox } from "./SqlOutbox.ts"
+import { deleteOutboxStatement, makeLease } from "./SqlOutbox.ts"
 import * as SqlPools from "./SqlPools.ts"
 import { selectPage, selectStanding } from "./SqlRanks.ts"
 import { registerPlayer } from "./SqlRegistration.ts"
@@ -14,24 +14,25 @@ import { revokeToken } from "./SqlRevocation.ts"
 
 const onPools = Layer.effect(
   Sql,
-  Effect.map(SqlPools.SqlPools, ({ commits, commitsAside, reads, outbox }) =>
-    Sql.of({
+  Effect.map(SqlPools.SqlPools, ({ primary, commits, commitsAside, outbox, vital, players, pages }) => {
+    const lease = makeLease(outbox)
+    return Sql.of({
       increment: (batch) => sqlCall("increment")(commitIncrements(commits, batch)),
       incrementAside: (batch) => sqlCall("increment")(commitIncrements(commitsAside, batch)),
-      top: (limit) => sqlCall("top")(selectBoard(reads, limit)),
-      register: (userId, email) => sqlCall("register")(registerPlayer(reads, userId, email)),
-      leaseOutbox: (request) => sqlCall("leaseOutbox")(leaseOutbox(outbox, request)),
+      top: (limit) => sqlCall("top")(selectBoard(vital, limit)),
+      register: (userId, email) => sqlCall("register")(registerPlayer(vital, userId, email)),
+      leaseOutbox: (request) => sqlCall("leaseOutbox")(lease(request)),
       deleteOutbox: (ids) =>
         ids.length === 0
           ? Effect.void
           : sqlCall("deleteOutbox")(Effect.asVoid(deleteOutboxStatement(outbox, ids))),
-      history: (request) => sqlCall("history")(selectHistory(reads, request)),
-      standing: (request) => sqlCall("standing")(selectStanding(reads, request)),
-      page: (request) => sqlCall("page")(selectPage(reads, request)),
-      revoke: (revocation) => sqlCall("revoke")(revokeToken(reads, revocation)),
-      ping: sqlCall("ping")(Effect.asVoid(reads`select 1`)),
-    }),
-  ),
+      history: (request) => sqlCall("history")(selectHistory(players, request)),
+      standing: (request) => sqlCall("standing")(selectStanding(players, request)),
+      page: (request) => sqlCall("page")(selectPage(pages, request)),
+      revoke: (revocation) => sqlCall("revoke")(revokeToken(vital, revocation)),
+      ping: sqlCall("ping")(primary.ping(vital)),
+    })
+  }),
 )
 
 /** A PostgreSQL 15 or later, whose primary is at `url`. Applies the missing part of the schema first. */

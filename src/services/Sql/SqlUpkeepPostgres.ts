@@ -5,14 +5,16 @@ import type { SqlFailure } from "./Sql.ts"
 import { sqlCall } from "./SqlCall.ts"
 import * as SqlPools from "./SqlPools.ts"
 import { pruneKeys, pruneRevoked } from "./SqlPruning.ts"
+import { selectOldestSnapshot } from "./SqlSnapshots.ts"
 import { SqlUpkeep } from "./SqlUpkeep.ts"
 
 const onPools = Layer.effect(
   SqlUpkeep,
-  Effect.map(SqlPools.SqlPools, ({ reads }) =>
+  Effect.map(SqlPools.SqlPools, ({ players }) =>
     SqlUpkeep.of({
-      pruneKeys: (limit) => sqlCall("pruneKeys")(pruneKeys(reads, limit)),
-      pruneRevoked: (limit) => sqlCall("pruneRevoked")(pruneRevoked(reads, limit)),
+      pruneKeys: (limit) => sqlCall("pruneKeys")(pruneKeys(players, limit)),
+      pruneRevoked: (limit) => sqlCall("pruneRevoked")(pruneRevoked(players, limit)),
+      oldestSnapshot: sqlCall("oldestSnapshot")(selectOldestSnapshot(players)),
     }),
   ),
 )

@@ -195,6 +195,7 @@ layer(Engine.layer, OPTIONS)("The contract", (it) => {
     INCREMENT_RATE_LIMIT: "1",
     INCREMENT_RATE_BURST: "1",
     UNAUTHORIZED_RATE_LIMIT_ADDRESS: "1",
+    PAGE_RATE_LIMIT_ADDRESS: "3",
   }
   it.layer(api({ env: limits }))("of a server with low limits", (it) => {
     it.effect("holds for every 429", () =>

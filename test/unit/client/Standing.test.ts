@@ -75,6 +75,73 @@ describe("Player: the own score", () => {
     assert.strictEqual(reads().length, 2)
   })
 
+  it("is read at once after a change of the board to one with the player's address", async () => {
+    const { environment, player, server, reads } = await signedIn()
+    server.standing = () => ({ status: 200, body: { score: 7, place: null, epoch: "e", version: 9 } })
+    await environment.advance(1_000)
+    player.boardChanged([{ email: "grace@example.com", score: 8 }])
+    await environment.advance(0)
+    assert.strictEqual(reads().length, 1)
+    player.boardChanged([{ email: "ADA@example.com", score: 8 }])
+    await environment.advance(0)
+    assert.strictEqual(reads().length, 2)
+  })
+
+  it("is read the more rarely the more often the board changes, and at once after a press", async () => {
+    const { environment, player, reads } = await signedIn()
+    environment.chance = 0.5
+    const changeBoards = async (seconds: number) => {
+      for (let tenth = 0; tenth < 10 * seconds; tenth++) {
+        player.boardChanged()
+        await environment.advance(100)
+      }
+    }
+    await changeBoards(120)
+    const gaps = reads().map(({ at }, n) => at - (reads()[n - 1]?.at ?? at))
+    // From a second after the sign-in, each twice as long as the one before, up to half a minute.
+    assert.deepStrictEqual(gaps, [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000])
+
+    const before = reads().length
+    player.press()
+    await environment.advance(0)
+    assert.strictEqual(reads().length, before + 1)
+
+    // The last of many changes is not forgotten, and the first after a quiet minute is soon read.
+    await changeBoards(1)
+    await environment.advance(45_000)
+    assert.strictEqual(reads().length, before + 2)
+    await environment.advance(60_000)
+    player.boardChanged()
+    await environment.advance(2_000)
+    assert.strictEqual(reads().length, before + 3)
+  })
+
+  it("is read no more often when every answer takes long", async () => {
+    const { environment, player, server, reads } = await signedIn()
+    environment.chance = 0.5
+    server.standing = (honest) =>
+      new Promise((resolve) => void environment.after(5_000, () => resolve(honest)))
+    for (let tenth = 0; tenth < 1_200; tenth++) {
+      player.boardChanged()
+      await environment.advance(100)
+    }
+    assert.isAtMost(reads().length, 8)
+  })
+
+  it("is read again after a change of the board during a read", async () => {
+    const { environment, player, server, reads } = await signedIn()
+    const answered = Promise.withResolvers<FakeAnswer>()
+    server.standing = () => answered.promise
+    await environment.advance(0)
+    player.boardChanged()
+    server.standing = (honest) => honest
+    server.score = 9
+    answered.resolve({ status: 200, body: { ...rank, score: 7 } })
+    await environment.advance(2_000)
+    assert.strictEqual(reads().length, 2)
+    assert.strictEqual(player.view.score, 9)
+  })
+
   it("comes from the history if the server sends no ranks", async () => {
     const { environment, player } = await signedIn({ hasRanks: false })
     await environment.advance(0)

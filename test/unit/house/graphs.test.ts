@@ -35,7 +35,9 @@ const LAPTOP = [
   /^src\/services\/(?:EmbeddedPostgres\/|Cognito\/CognitoLocal|Redis\/RedisMemory|Sqs\/SqsMemory)/,
 ]
 /** The operator's commands: no other process can hide a player, correct a score, export the history or repair levels. */
-const OPERATOR = [/^src\/services\/Sql\/Sql(?:Moderation|Players|Export|Levels|WrongLevels)/]
+const OPERATOR = [
+  /^src\/services\/Sql\/Sql(?:Moderation|Players|Export|Levels|WrongLevels|Operator|SchemaPostgres)/,
+]
 const UPKEEP = [/^src\/services\/Sql\/Sql(?:Upkeep|Pruning)/]
 
 // The package ws is not listed for the worker: @effect/platform-node/NodeHttpServer loads it for every HTTP server.

@@ -80,7 +80,7 @@ const HOUSE: ReadonlyArray<Room> = [
   { files: "src/domain/{NewerBoard,EntityTag}.ts", may: [] },
   { files: "src/domain/**", may: ["effect/[A-Z]*", "effect/http-api/[A-Z]*"] },
   ...["Cognito", "Redis", "Sql", "Sqs"].map(contract),
-  ...["SqlModeration", "SqlUpkeep", "SqlLevels"].map(sqlContract),
+  ...["SqlModeration", "SqlUpkeep", "SqlLevels", "SqlSchema"].map(sqlContract),
   service(
     "Cognito",
     "@aws-sdk/client-cognito-identity-provider",
@@ -135,8 +135,12 @@ const HOUSE: ReadonlyArray<Room> = [
     may: ["preact", "preact/**", "src/client/**"],
     types: ["src/domain/**"],
   },
-  // These measure the statements, or the calls to the queue. Every other bench uses the public API only.
-  { files: "bench/{ranks,size,players,ranksStatistics}.ts", may: [...BENCH, ...STATEMENTS] },
+  // These measure the statements, or the calls to the queue, or need many players. Every other bench uses the public API
+  // only.
+  {
+    files: "bench/{ranks,size,players,ranksStatistics,oldSnapshot,pages,standings}.ts",
+    may: [...BENCH, ...STATEMENTS],
+  },
   { files: "bench/size/*.ts", may: [...BENCH, ...STATEMENTS] },
   { files: "bench/sqs.ts", may: [...BENCH, "src/services/Sqs/**"] },
   { files: "bench/**", may: BENCH },

@@ -49,7 +49,7 @@ export const ActionPanel = ({ board, row, player, view }: ActionPanelProps) => {
   // Pending presses are included at once, and disappear again if they fail.
   const settled = view.score ?? board.scores?.[row ?? -1]?.score
   const score = settled === undefined ? undefined : settled + view.pending
-  useEffect(() => player.boardChanged(), [board.scores])
+  useEffect(() => player.boardChanged(board.scores), [board.scores])
   const isRowLost = view.place?.place !== undefined && row === undefined
   useEffect(() => {
     if (isRowLost) player.boardChanged()

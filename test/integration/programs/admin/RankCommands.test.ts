@@ -38,6 +38,7 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })(
     it.effect("generate, verify and repair, and tell by the exit code whether ranks are right", () =>
       Effect.gen(function* () {
         const { url } = yield* Engine
+        assert.strictEqual((yield* admin(["migrate"], url)).code, 0)
         const generated = yield* admin(["generate", "--players", "500"], url)
         assert.deepStrictEqual(generated, { code: 0, out: "500 synthetic players added\n", err: "" })
         const right = yield* admin(["ranks", "verify"], url)
@@ -62,6 +63,43 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })(
         assert.strictEqual(refused.code, 1)
         assert.match(refused.err, /^This database has real players\. Nothing was added; --yes/)
         assert.strictEqual((yield* admin(["generate", "--players", "5", "--yes"], url)).code, 0)
+      }).pipe(Effect.provide(Reactivity.layer)),
+    )
+
+    it.effect("change no schema but with `migrate`, and say in one line that it is too old", () =>
+      Effect.gen(function* () {
+        const url = yield* (yield* Engine).freshDatabase
+        const sql = yield* PgClient.make({ url, maxConnections: 1 })
+        for (const args of [
+          ["ranks", "verify"],
+          ["hide", "ada", "--reason", "spam"],
+        ]) {
+          const refused = yield* admin(args, url)
+          assert.strictEqual(refused.code, 1)
+          assert.match(
+            refused.err,
+            /^[^\n]* lacks 0001_create_scores, [^\n]*; run `npm run admin -- migrate`\n$/,
+          )
+        }
+        const missing = yield* admin(["migrate", "status"], url)
+        assert.strictEqual(missing.code, 1)
+        assert.match(missing.out, /^0001_create_scores  missing\n/)
+        assert.match(missing.err, /^Migrations missing: \d+\. Apply them with `migrate`\n$/)
+        assert.deepStrictEqual(yield* sql`select 1 from pg_tables where schemaname = 'public'`, [])
+
+        const applied = yield* admin(["migrate"], url)
+        assert.strictEqual(applied.code, 0)
+        assert.match(applied.out, /^applied: 0001_create_scores, .*\n$/)
+        assert.deepStrictEqual(yield* admin(["migrate"], url), {
+          code: 0,
+          out: "nothing to apply\n",
+          err: "",
+        })
+        yield* sql`insert into effect_sql_migrations (migration_id, name) values (9999, 'of_the_future')`
+        const complete = yield* admin(["migrate", "status"], url)
+        assert.strictEqual(complete.code, 0)
+        assert.match(complete.out, /^0001_create_scores  \d{4}-\d\d-\d\dT\S+Z\n/)
+        assert.match(complete.out, /\n9999_of_the_future  \S+Z  by a newer release\n$/)
       }).pipe(Effect.provide(Reactivity.layer)),
     )
 

@@ -77,7 +77,7 @@ layer(Engine.layer, OPTIONS)("API", (it) => {
         assert.deepStrictEqual(statuses.toSorted(), [
           "get /scores 200 304 400 500 503",
           "get /scores/me 200 400 401 429 500 503",
-          "get /scores/page 200 400 500 503",
+          "get /scores/page 200 400 429 500 503",
           "get /users/me/history 200 400 401 429 500 503",
           "post /scores/increment 200 400 401 403 413 429 500 503",
           "post /users/auth/login 200 400 401 413 415 429 500 503",

@@ -160,4 +160,44 @@ layer(Engine.layer, OPTIONS)("Limits", (it) => {
       assert.strictEqual(yield* checkedScore, 1)
     }).pipe(Effect.provide(api({ env: { UNAUTHORIZED_RATE_LIMIT_ADDRESS: "5" } }))),
   )
+
+  it.effect("stop an address that asks for too many pages, and let it have the board", () =>
+    Effect.gen(function* () {
+      const pages = yield* Effect.replicateEffect(ask("/scores/page"), 4)
+      assert.deepStrictEqual(
+        pages.map(({ status }) => status),
+        [200, 200, 200, 429],
+      )
+      const headers = pages[3]?.headers
+      assert.strictEqual(headers?.["ratelimit-policy"], '"page";q=3;w=60')
+      assert.match(String(headers?.["ratelimit"]), /^"page";r=0;t=\d+$/)
+      assert.isAtLeast(Number(headers?.["retry-after"]), 1)
+      assert.isUndefined(headers?.["cache-control"])
+      assert.strictEqual((yield* ask("/scores")).status, 200)
+    }).pipe(Effect.provide(api({ env: { PAGE_RATE_LIMIT_ADDRESS: "3" } }))),
+  )
+
+  it.effect("do not count pages behind a proxy whose hops are not configured, which is logged once", () =>
+    Effect.gen(function* () {
+      for (const header of ["x-forwarded-for", "forwarded", "x-real-ip"]) {
+        const answer = yield* ask("/scores/page", { headers: { [header]: "1.1.1.1" } })
+        assert.strictEqual(answer.status, 200)
+      }
+      assert.strictEqual((yield* ask("/scores/page")).status, 200)
+      assert.strictEqual((yield* ask("/scores/page")).status, 429)
+      const warned = (yield* Log).filter((line) => line.includes("Pages are not limited per address"))
+      assert.strictEqual(warned.length, 1)
+    }).pipe(Effect.provide(api({ env: { PAGE_RATE_LIMIT_ADDRESS: "1" } }))),
+  )
+
+  it.effect("count pages by the address that a trusted proxy names", () =>
+    Effect.gen(function* () {
+      const from = (address: string) => ask("/scores/page", { headers: { "x-forwarded-for": address } })
+      const answers = yield* Effect.forEach(["1.1.1.1", "1.1.1.1", "2.2.2.2"], from)
+      assert.deepStrictEqual(
+        answers.map(({ status }) => status),
+        [200, 429, 200],
+      )
+    }).pipe(Effect.provide(api({ env: { PAGE_RATE_LIMIT_ADDRESS: "1", TRUSTED_PROXY_HOPS: "1" } }))),
+  )
 })

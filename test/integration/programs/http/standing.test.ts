@@ -19,8 +19,8 @@ layer(Engine.layer, OPTIONS)("GET /scores/me", (it) => {
           rank: 1,
           place: 2,
           epoch,
-          // Five increments, one after another.
-          version: 5,
+          // Five increments, one after another, on the first timeline.
+          version: 1_000_000_005,
           score: 2,
           players: 3,
           percentile: 100 / 3,

@@ -1,9 +1,13 @@
 import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import type { Board } from "../../../../src/domain/Score.ts"
 import type { IncrementAnswer } from "../../../../src/services/Sql/Sql.ts"
+import { SqlModeration } from "../../../../src/services/Sql/SqlModeration.ts"
+import * as SqlModerationPostgres from "../../../../src/services/Sql/SqlModerationPostgres.ts"
 import { violations } from "../../../support/invariants/Violations.ts"
 import { by, Engine, operatorOn, serviceOn, setup } from "./fixtures.ts"
 
@@ -124,7 +128,7 @@ update scores s set hidden = ${random(2) === 0} from locked l where l.user_id = 
       assert.deepStrictEqual(
         yield* operator`select (select count(*)::int from board_version) as shards, (select count(*)::int from board_epoch) as epochs,
 (select count(*)::int - count(distinct name)::int from effect_sql_migrations) as repeated`,
-        [{ shards: 16, epochs: 1, repeated: 0 }],
+        [{ shards: 17, epochs: 1, repeated: 0 }],
       )
       yield* Effect.forEach(services, (sql) => sql.increment([by("ada")]), { concurrency: "unbounded" })
       assert.deepStrictEqual((yield* services[0]?.top(10) ?? Effect.die("no service")).scores, [
@@ -167,6 +171,48 @@ where shard <> (select min(shard) from board_version where shard <> pg_backend_p
       yield* Fiber.join(open)
       assert.deepStrictEqual(yield* violations(operator), [])
     }).pipe(Effect.timeout("5 seconds")),
+  )
+
+  it.effect("moves the version once for each change, with more connections than the version has rows", () =>
+    Effect.gen(function* () {
+      const { url, operator } = yield* setup
+      const [connections, changes] = [24, 50]
+      yield* Effect.forEach(
+        yield* Effect.forEach(Array.from({ length: connections / 4 }), () => operatorOn(url)),
+        (four) =>
+          Effect.forEach(
+            Array.from({ length: 4 * changes }),
+            () => four`select board_moved(), pg_sleep(random() * 0.002)`,
+            { concurrency: 4, discard: true },
+          ),
+        { concurrency: "unbounded", discard: true },
+      )
+      const moved = yield* operator`select sum(n)::int as version, count(*)::int as rows from board_version`
+      assert.deepStrictEqual(moved, [{ version: connections * changes, rows: 16 }])
+    }),
+  )
+
+  it.effect("an operator's command waits longer for a locked row than any request may", () =>
+    Effect.gen(function* () {
+      const { sql, operator, url } = yield* setup
+      yield* sql.increment([by("ada")])
+      const services = yield* Layer.build(SqlModerationPostgres.layerFrom(url))
+      const moderation = Context.get(services, SqlModeration)
+      const locked = yield* Deferred.make<void>()
+      const other = yield* Effect.forkChild(
+        operator.withTransaction(
+          Effect.gen(function* () {
+            yield* operator`select 1 from scores where user_id = 'ada' for update`
+            yield* Deferred.succeed(locked, undefined)
+            yield* Effect.sleep("2800 millis")
+          }),
+        ),
+      )
+      yield* Deferred.await(locked)
+      const act = { userId: by("ada").userId, actor: "grace", reason: "spam" }
+      assert.strictEqual(yield* moderation.setHidden(true, act), 1)
+      yield* Fiber.join(other)
+    }),
   )
 
   it.effect("gives up in time on a row that is locked elsewhere, counts nothing, and continues", () =>

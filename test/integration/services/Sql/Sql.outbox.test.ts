@@ -1,6 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
 import { UserId } from "../../../../src/domain/Score.ts"
+import { makeLease } from "../../../../src/services/Sql/SqlOutbox.ts"
 import { by, Engine, serviceOn, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "30 seconds", excludeTestServices: true } as const
@@ -47,6 +49,32 @@ layer(Engine.layer, OPTIONS)("Outbox on PostgreSQL", (it) => {
       yield* Effect.sleep("1100 millis")
       assert.deepStrictEqual(yield* lease, [])
     }),
+  )
+
+  it.effect(
+    "leases what became due since the last lease, and after a minute also what came to light late",
+    () =>
+      Effect.gen(function* () {
+        const { operator } = yield* setup
+        const lease = makeLease(operator)
+        const insert = (ago: string) =>
+          operator`insert into outbox (due, messages) values (now() - ${ago}::interval, '[]')`
+        const leased = Effect.map(lease({ leaseSeconds: 60, limit: 2 }), (rows) => rows.length)
+        yield* insert("1 hour")
+        assert.strictEqual(yield* leased, 1)
+        yield* insert("0 seconds")
+        yield* insert("1 hour")
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(yield* leased, 1)
+        assert.strictEqual(yield* leased, 0)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* leased, 1)
+
+        // A backlog is leased whole, however often it has to be asked for.
+        yield* TestClock.adjust("1 minute")
+        for (let n = 0; n < 5; n++) yield* insert("1 hour")
+        assert.deepStrictEqual([yield* leased, yield* leased, yield* leased], [2, 2, 1])
+      }).pipe(Effect.provide(TestClock.layer())),
   )
 
   it.effect("gives no row to two sweepers, and leaves none", () =>

@@ -65,11 +65,36 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("The s
         })
         const connections = operator<{ readonly name: string; readonly open: number }>`
 select application_name as name, count(*)::int as open from pg_stat_activity
-where datname = current_database() and application_name like 'scoreboard %' group by 1`
+where datname = current_database() and application_name like 'scoreboard %' group by 1 order by 1`
         yield* start
-        assert.deepStrictEqual(yield* connections, [{ name: "scoreboard read", open: 4 }])
+        // An operator's commands have a connection of their own, without the limits of the others.
+        const opened = (processes: number) => [
+          { name: "scoreboard admin", open: processes },
+          { name: "scoreboard player", open: 2 * processes },
+          { name: "scoreboard vital", open: 2 * processes },
+        ]
+        assert.deepStrictEqual(yield* connections, opened(1))
         yield* start
-        assert.deepStrictEqual(yield* connections, [{ name: "scoreboard read", open: 8 }])
+        assert.deepStrictEqual(yield* connections, opened(2))
+      }).pipe(Effect.scoped),
+  )
+
+  it.effect(
+    "draws a new epoch if the timeline in the data is ahead of the server's: it is another's dump",
+    () =>
+      Effect.gen(function* () {
+        const url = yield* (yield* Engine).freshDatabase
+        const operator = yield* operatorOn(url)
+        const first = yield* (yield* serviceOn(url)).top(10)
+        assert.strictEqual((yield* (yield* serviceOn(url)).top(10)).epoch, first.epoch)
+        yield* operator`update board_version set n = 5000000000 where shard = 16`
+        const [second, third] = [
+          yield* (yield* serviceOn(url)).top(10),
+          yield* (yield* serviceOn(url)).top(10),
+        ]
+        assert.notStrictEqual(second.epoch, first.epoch)
+        assert.strictEqual(second.version, first.version)
+        assert.strictEqual(third.epoch, second.epoch)
       }).pipe(Effect.scoped),
   )
 })

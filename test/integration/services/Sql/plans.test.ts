@@ -3,9 +3,10 @@ import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type * as Statement from "effect/sql/Statement"
 import { incrementsStatement } from "../../../../src/services/Sql/SqlCommit.ts"
-import { leaseStatement } from "../../../../src/services/Sql/SqlOutbox.ts"
+import { EVERYTHING_SECONDS, leaseStatement } from "../../../../src/services/Sql/SqlOutbox.ts"
+import { playersStatement } from "../../../../src/services/Sql/SqlPlayers.ts"
 import { pruneKeysStatement } from "../../../../src/services/Sql/SqlPruning.ts"
-import { by, Engine, setup } from "./fixtures.ts"
+import { by, Engine, operatorOn, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 
@@ -19,19 +20,33 @@ const literal = (value: unknown): string =>
     : `'${String(value).replaceAll("'", "''")}'`
 
 /** Runs a statement by the plan that is kept for all values, and gives what it did, line by line. */
-const performed = (operator: PgClient.PgClient, statement: Statement.Statement<unknown>) =>
+const performed = (
+  operator: PgClient.PgClient,
+  statement: Statement.Statement<unknown>,
+  option: "buffers" | "buffers off" = "buffers off",
+) =>
   operator.withTransaction(
     Effect.gen(function* () {
       const [text, values] = statement.compile()
       yield* operator`set local plan_cache_mode = force_generic_plan`
       yield* operator.unsafe(`prepare performed as ${text}`)
       const rows = yield* operator.unsafe<{ readonly "QUERY PLAN": string }>(
-        `explain (analyze, costs off, timing off) execute performed(${values.map(literal).join(", ")})`,
+        `explain (analyze, costs off, timing off, ${option}) execute performed${values.length === 0 ? "" : `(${values.map(literal).join(", ")})`}`,
       ).unprepared
       yield* operator`deallocate performed`
       return rows.map((row) => row["QUERY PLAN"].trim())
     }),
   )
+
+/** How many pages a statement reads; undone. */
+const pagesOf = (operator: PgClient.PgClient, statement: Statement.Statement<unknown>) =>
+  Effect.map(performed(operator, statement, "buffers"), (lines) => {
+    const buffers = lines.find((line) => line.startsWith("Buffers: shared")) ?? ""
+    return Array.from(buffers.matchAll(/ (?:hit|read)=(\d+)/g), ([, n]) => Number(n)).reduce(
+      (a, b) => a + b,
+      0,
+    )
+  })
 
 layer(Engine.layer, OPTIONS)("What a statement reads", (it) => {
   it.effect("commits a batch without comparing every row with every other", () =>
@@ -53,12 +68,72 @@ layer(Engine.layer, OPTIONS)("What a statement reads", (it) => {
       yield* operator`
 insert into outbox (due, messages) select now() - interval '1 second', '[]' from generate_series(1, ${MANY}::int)`
       yield* operator`vacuum (analyze) outbox`
-      const lines = yield* performed(operator, leaseStatement(operator, { leaseSeconds: 10, limit: 50 }))
+      const lines = yield* performed(
+        operator,
+        leaseStatement(operator, { leaseSeconds: 10, limit: 50, withinSeconds: EVERYTHING_SECONDS }),
+      )
       assert.isNotEmpty(lines)
       assert.deepStrictEqual(
         lines.filter((line) => line.includes("Seq Scan on outbox")),
         [],
       )
+    }),
+  )
+
+  it.effect("reads as much for a lease and for a version under an old snapshot as without one", () =>
+    Effect.gen(function* () {
+      const { url, operator } = yield* setup
+      const old = yield* operatorOn(url)
+      /** Some minutes of commits that were sent, as the tables have them while nobody may remove dead rows. */
+      const churn = Effect.gen(function* () {
+        yield* operator`
+insert into outbox (due, messages) select now() - interval '1 minute' - n * interval '10 ms', '[]' from generate_series(1, ${MANY}::int) n`
+        yield* operator`delete from outbox`
+        yield* operator`
+do $$ begin for n in 1..3000 loop perform board_moved(); commit; end loop; end $$`
+        // As autovacuum would: it counts dead rows, too, and cannot remove them.
+        yield* operator`vacuum (analyze) outbox, board_version`
+      })
+      const read = Effect.gen(function* () {
+        const lease = { leaseSeconds: 10, limit: 50, withinSeconds: 3 }
+        return {
+          lease: yield* pagesOf(operator, leaseStatement(operator, lease)),
+          version: yield* pagesOf(operator, operator`select board_moved()`),
+        }
+      })
+      yield* churn
+      const without = yield* read
+      yield* old.withTransaction(
+        Effect.gen(function* () {
+          yield* old`set transaction isolation level repeatable read`
+          yield* old`select 1 from scores`
+          yield* churn
+          const during = yield* read
+          // A page or two more on the way down two larger trees.
+          assert.isAtMost(during.lease, without.lease + 6)
+          assert.isAtMost(during.version, without.version + 6)
+        }),
+      )
+    }),
+  )
+
+  it.effect("finds a player by id or by e-mail without reading the others", () =>
+    Effect.gen(function* () {
+      const { operator } = yield* setup
+      yield* operator`
+insert into users (id, email) select 'player-' || n, n || '@example.com' from generate_series(1, ${MANY}::int) n`
+      yield* operator`vacuum (analyze) users`
+      for (const [column, value] of [
+        ["id", "player-7"],
+        ["email", "7@example.com"],
+      ] as const) {
+        const lines = yield* performed(operator, playersStatement(operator, column, value))
+        assert.isNotEmpty(lines)
+        assert.deepStrictEqual(
+          lines.filter((line) => line.includes("Seq Scan on users")),
+          [],
+        )
+      }
     }),
   )
 

@@ -3,14 +3,17 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as Context from "effect/Context"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpApiTest from "effect/http-api/HttpApiTest"
 import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
 import type { RankPage, Standing } from "../../../../src/domain/Ranks.ts"
 import { Authorization, HandledApi } from "../../../../src/domain/ScoreboardApi.ts"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { AuthorizationLayer } from "../../../../src/programs/http/Authorization.ts"
+import { BoundedReads } from "../../../../src/programs/http/BoundedReads.ts"
 import { Limits } from "../../../../src/programs/http/Limits.ts"
 import { RanksHandlers } from "../../../../src/programs/http/RanksHandlers.ts"
 import { Cognito, TokenRejected } from "../../../../src/services/Cognito/Cognito.ts"
@@ -54,7 +57,7 @@ const client = (
   HttpApiTest.groups(HandledApi, ["ranks"]).pipe(
     Effect.provide(
       RanksHandlers.pipe(
-        Layer.provide(Layer.mock(Sql)(sql)),
+        Layer.provide([Layer.mock(Sql)(sql), BoundedReads.layer, limits]),
         Layer.provideMerge(AuthorizationLayer.pipe(Layer.provide([cognito, limits]))),
         Layer.provideMerge(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
         Layer.provideMerge(
@@ -125,7 +128,8 @@ describe("GET /scores/page", () => {
       )
       const [answer, response] = yield* ranks.page({ query: {}, responseMode: "decoded-and-response" })
       assert.deepStrictEqual(answer, rankPage)
-      assert.strictEqual(response.headers["cache-control"], "public, max-age=1, stale-while-revalidate=5")
+      assert.strictEqual(response.headers["cache-control"], "public, max-age=1")
+      assert.isUndefined(response.headers["age"])
       yield* ranks.page({ query: { after: "4.17.1", limit: 7 } })
       assert.deepStrictEqual(asked, [
         { after: undefined, limit: 100 },
@@ -140,6 +144,76 @@ describe("GET /scores/page", () => {
       const response = yield* ranks.page({ query: {}, responseMode: "response-only" })
       assert.strictEqual(response.status, 503)
       assert.isUndefined(response.headers["cache-control"])
+    }),
+  )
+})
+
+describe("GET /scores/page for many", () => {
+  it.effect("reads a page once for all who ask while it is read, and again only after a second", () =>
+    Effect.gen(function* () {
+      let reads = 0
+      const { ranks } = yield* client({
+        page: () =>
+          Effect.sleep("100 millis").pipe(Effect.map(() => ({ ...rankPage, next: `${++reads}.1.0` }))),
+      })
+      const ask = ranks.page({ query: {}, responseMode: "decoded-and-response" })
+      const asking = yield* Effect.forkChild(
+        Effect.all(
+          Array.from({ length: 50 }, () => ask),
+          { concurrency: "unbounded" },
+        ),
+      )
+      yield* Effect.yieldNow
+      yield* TestClock.adjust("100 millis")
+      for (const [page, { headers }] of yield* Fiber.join(asking)) {
+        assert.strictEqual(page.next, "1.1.0")
+        assert.isUndefined(headers["age"])
+      }
+      // A second from the beginning of the read: what it shows is older than its end.
+      yield* TestClock.adjust("899 millis")
+      const [remembered, response] = yield* ask
+      assert.strictEqual(remembered.next, "1.1.0")
+      assert.strictEqual(response.headers["age"], "1")
+      yield* TestClock.adjust("1 millis")
+      const again = yield* Effect.forkChild(ask)
+      yield* Effect.yieldNow
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual((yield* Fiber.join(again))[0].next, "2.1.0")
+    }),
+  )
+
+  it.effect("refuses who would wait too long, and reads as many at once as there are connections", () =>
+    Effect.gen(function* () {
+      const running = { now: 0, most: 0 }
+      const { ranks } = yield* client({
+        page: () =>
+          Effect.sync(() => {
+            running.most = Math.max(running.most, ++running.now)
+          }).pipe(
+            Effect.andThen(Effect.sleep("100 millis")),
+            Effect.ensuring(Effect.sync(() => running.now--)),
+            Effect.as(rankPage),
+          ),
+      })
+      const asking = yield* Effect.forkChild(
+        Effect.forEach(
+          Array.from({ length: 10 }, (_, n) => n + 1),
+          (limit) => Effect.exit(ranks.page({ query: { limit }, responseMode: "response-only" })),
+          { concurrency: "unbounded" },
+        ),
+      )
+      yield* Effect.yieldNow
+      yield* Effect.forEach(Array.from({ length: 10 }), () => TestClock.adjust("50 millis"))
+      const answers = (yield* Fiber.join(asking)).map((exit) =>
+        exit._tag === "Success" ? exit.value : undefined,
+      )
+      assert.deepStrictEqual(
+        answers.map((answer) => answer?.status),
+        [200, 200, 200, 200, 200, 200, 503, 503, 503, 503],
+      )
+      assert.strictEqual(running.most, 2)
+      const [refused] = answers.filter((answer) => answer?.status === 503)
+      assert.include(["1", "2", "3"], refused?.headers["retry-after"])
     }),
   )
 })

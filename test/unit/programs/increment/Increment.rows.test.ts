@@ -55,20 +55,20 @@ describe("Increment, when a commit was rolled back", () => {
     ),
   )
 
-  it.effect("commits the victim of a deadlock once more, and only once", () =>
-    withSql(
-      (batch, number) =>
-        number === 2
-          ? Effect.succeed(batch.map(() => outcome("Counted")))
-          : Effect.fail(rolledBack("deadlock")),
-      (increment, { batches }) =>
-        Effect.gen(function* () {
-          yield* increment.raise(caller("ada"), undefined)
-          assert.strictEqual(batches.length, 2)
-          const error = yield* Effect.flip(increment.raise(caller("ada"), undefined))
-          assert.strictEqual(error._tag, "Unavailable")
-          assert.strictEqual(batches.length, 4)
-        }),
-    ),
+  it.effect.each(["deadlock", "serialization"] as const)(
+    "commits the victim of a %s once more, and only once",
+    (why) =>
+      withSql(
+        (batch, number) =>
+          number === 2 ? Effect.succeed(batch.map(() => outcome("Counted"))) : Effect.fail(rolledBack(why)),
+        (increment, { batches }) =>
+          Effect.gen(function* () {
+            yield* increment.raise(caller("ada"), undefined)
+            assert.strictEqual(batches.length, 2)
+            const error = yield* Effect.flip(increment.raise(caller("ada"), undefined))
+            assert.strictEqual(error._tag, "Unavailable")
+            assert.strictEqual(batches.length, 4)
+          }),
+      ),
   )
 })

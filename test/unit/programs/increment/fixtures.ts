@@ -66,6 +66,6 @@ export const withSql = <A, E>(
   )
 }
 
-export const rolledBack = (why: "data" | "deadlock" | "lock") =>
+export const rolledBack = (why: NonNullable<SqlFailure["rolledBack"]>) =>
   new SqlFailure({ operation: "increment", cause: new Error(why), rolledBack: why })
 export const failure = new SqlFailure({ operation: "increment", cause: new Error("away") })

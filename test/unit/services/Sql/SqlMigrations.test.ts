@@ -14,6 +14,7 @@ const RELEASED: Readonly<Record<string, string>> = {
   "0002_index_revoked_tokens": "3a86a227d21710620c4ebb0aa71e6477146264077bfe329403f17c51637a16f6",
   "0003_add_moderation": "6b287c9644a440b707eac0bf54a71b9b4b89d4f9a3fd316a536c401e5815bb92",
   "0004_index_keys_by_time": "dadfa4c9272622c9fdabd453663601175a8b03e783e57f78f3a9a0bb748dba9a",
+  "0005_avoid_scans": "62ab6ff9506c549d35a040fd2d839919469c35a7b75130b63019a37613665680",
 }
 
 /** The statements that an effect sends, in order; nothing runs. */
@@ -40,6 +41,14 @@ const sentBy = <E>(effect: Effect.Effect<unknown, E, SqlClient.SqlClient>) =>
   }).pipe(Effect.provide(Reactivity.layer))
 
 describe("The migrations", () => {
+  it("are numbered from 1 without a gap, in order, so that none comes late with a lower number", () => {
+    const numbers = Object.keys(migrations).map((name) => /^(\d{4})_[a-z]+(?:_[a-z]+)+$/.exec(name)?.[1])
+    assert.deepStrictEqual(
+      numbers,
+      numbers.map((_, index) => String(index + 1).padStart(4, "0")),
+    )
+  })
+
   it.effect("send byte for byte what they sent when they were released", () =>
     Effect.gen(function* () {
       const hashes: Record<string, string> = {}
