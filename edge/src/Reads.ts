@@ -15,6 +15,8 @@ export interface Question {
   /** Everything that the answer depends on. */
   readonly key: string
   readonly freshMillis: number
+  /** How long after that the last answer is given at once while the origin is asked. */
+  readonly staleMillis: number
   /** Whose limits an ask counts against: only askers of one account share an ask. Undefined = asks of all are shared. */
   readonly account: string | undefined
   /** Asks the origin; `last` is the kept answer, which the origin may confirm. Undefined = unavailable. Never rejects. */
@@ -40,9 +42,6 @@ export interface Surroundings {
 export type Reply =
   | { readonly from: "hit" | "miss" | "stale" | "away"; readonly answer: Plain; readonly ageSeconds: number }
   | { readonly from: "refused" | "unavailable" }
-
-/** After its freshness an answer is still given for so long while one request asks: the API's own value. */
-const REVALIDATE_MILLIS = 5_000
 
 /** How long a request waits for the origin. The API itself answers 503 when a dependency does not for 3 s. */
 const PATIENCE_MILLIS = 3_000
@@ -99,7 +98,7 @@ export class Reads {
     }
     const asking = this.#ask(question, known, around)
     around.outlive(asking.outcome)
-    if (known !== undefined && age < freshMillis + REVALIDATE_MILLIS) return give("stale", known, begun)
+    if (known !== undefined && age < freshMillis + question.staleMillis) return give("stale", known, begun)
 
     const rest = Math.max(0, PATIENCE_MILLIS - (begun - asking.since))
     const { answer, kept, isRefused } = (await Promise.race([asking.outcome, around.sleep(rest)])) ?? {}

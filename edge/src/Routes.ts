@@ -5,6 +5,8 @@ export type NetworkLimit = "READS" | "WRITES" | "LOGINS" | "SOCKETS"
 export interface Keep {
   /** How long a kept answer is given without asking the origin. */
   readonly freshMillis: number
+  /** How long after that it is still given while one request asks again. */
+  readonly staleMillis: number
   /**
    * The query names that the answer depends on, each with its well-formed values. `any` = no query changes the answer:
    * a file, whose links are shared with names such as `fbclid`.
@@ -29,8 +31,9 @@ export const SOCKET_PATH = "/scores/websocket"
 const READ = ["GET", "HEAD"]
 const WRITE = ["POST"]
 
-/** What the API allows any cache: `max-age=1` in src/programs/http/CacheControl.ts. */
+/** What the API allows any cache, in src/programs/http/CacheControl.ts: of pages of ranks it allows no stale ones. */
 const BOARD_FRESH_MILLIS = 1_000
+const STALE_MILLIS = 5_000
 
 /** The page must follow a deployment at once; its tag makes asking cheap. */
 const PAGE_FRESH_MILLIS = 1_000
@@ -45,7 +48,7 @@ const file = (path: string, freshMillis: number): Route => ({
   path,
   methods: READ,
   limit: "READS",
-  keep: { freshMillis, query: "any" },
+  keep: { freshMillis, staleMillis: STALE_MILLIS, query: "any" },
 })
 
 /** Of one player: never kept. */
@@ -56,7 +59,7 @@ const ASSETS: Route = {
   path: "/assets/*",
   methods: READ,
   limit: "READS",
-  keep: { freshMillis: ASSET_FRESH_MILLIS, query: "any", isUnbounded: true },
+  keep: { freshMillis: ASSET_FRESH_MILLIS, staleMillis: STALE_MILLIS, query: "any", isUnbounded: true },
 }
 
 /**
@@ -68,7 +71,7 @@ export const ROUTES: ReadonlyArray<Route> = [
     path: "/scores",
     methods: READ,
     limit: "READS",
-    keep: { freshMillis: BOARD_FRESH_MILLIS, query: new Map() },
+    keep: { freshMillis: BOARD_FRESH_MILLIS, staleMillis: STALE_MILLIS, query: new Map() },
   },
   {
     path: "/scores/page",
@@ -76,6 +79,7 @@ export const ROUTES: ReadonlyArray<Route> = [
     limit: "READS",
     keep: {
       freshMillis: BOARD_FRESH_MILLIS,
+      staleMillis: 0,
       query: new Map([
         ["after", /^(?:0|[1-9][0-9]{0,15})\.-?(?:0|[1-9][0-9]{0,17})\.(?:0|[1-9][0-9]{0,6})$/],
         ["limit", /^(?:[1-9][0-9]?|100)$/],

@@ -4,7 +4,15 @@ import { idOf, limited, problem, shown, unavailable, type Visit } from "./Answer
 import { readBody } from "./Body.ts"
 import { ask, forwarded, isOfApi, type Origin } from "./Origin.ts"
 import { Reads } from "./Reads.ts"
-import { keptFor, type Kept, type NetworkLimit, type Route, routeOf, SOCKET_PATH } from "./Routes.ts"
+import {
+  type Keep,
+  keptFor,
+  type Kept,
+  type NetworkLimit,
+  type Route,
+  routeOf,
+  SOCKET_PATH,
+} from "./Routes.ts"
 import { allowedOrigins, mistakeIn, type Settings } from "./Settings.ts"
 import { makeStore } from "./Store.ts"
 
@@ -33,7 +41,7 @@ const MAX_URL_BYTES = 2_048
 const ANSWER_MILLIS = 20_000
 
 /** How long a preflight is kept. A browser remembers it for 10 minutes. */
-const PREFLIGHT_FRESH_MILLIS = 60_000
+const PREFLIGHT = { freshMillis: 60_000, staleMillis: 0 }
 
 const reads = new Reads()
 
@@ -77,7 +85,7 @@ const giveKept = async (
   origin: Origin,
   visit: Visit,
   { target, isScarce }: Kept,
-  freshMillis: number,
+  times: Pick<Keep, "freshMillis" | "staleMillis">,
   ctx: ExecutionContext,
 ): Promise<Response> => {
   const { network, allowedOrigin, url } = visit
@@ -85,7 +93,8 @@ const giveKept = async (
   const reply = await reads.read(
     {
       key: `${preflight}${target} ${allowedOrigin ?? ""}`,
-      freshMillis,
+      freshMillis: times.freshMillis,
+      staleMillis: times.staleMillis,
       account: isScarce ? network : undefined,
       ask: (last) => ask(origin, visit, target, last),
       mayAsk: async () =>
@@ -156,18 +165,11 @@ const answer = async (request: Request, env: Env, ctx: ExecutionContext): Promis
   if (!(await allows(env[route.limit], visit.network))) return limited(visit, PERIOD_SECONDS[route.limit])
 
   if (isPreflight(visit)) {
-    return giveKept(
-      env,
-      origin,
-      visit,
-      { target: url.pathname, isScarce: false },
-      PREFLIGHT_FRESH_MILLIS,
-      ctx,
-    )
+    return giveKept(env, origin, visit, { target: url.pathname, isScarce: false }, PREFLIGHT, ctx)
   }
   const kept = keptFor(route, url)
   if (kept !== undefined && route.keep !== undefined) {
-    return giveKept(env, origin, visit, kept, route.keep.freshMillis, ctx)
+    return giveKept(env, origin, visit, kept, route.keep, ctx)
   }
   if (isRare(route, visit) && !(await allows(env.UNKNOWN_ALL, route.path))) {
     return limited(visit, PERIOD_SECONDS.UNKNOWN_ALL)

@@ -31,6 +31,7 @@ class World {
     return {
       key,
       freshMillis: 1_000,
+      staleMillis: 5_000,
       account: undefined,
       mayAsk: () => {
         this.allowed++
@@ -74,6 +75,14 @@ describe("Reads at the edge", () => {
     await world.advance(0)
     assert.strictEqual(await world.read(), "hit 200 /scores 2, 0 s")
     assert.strictEqual(world.asked, 2)
+  })
+
+  it("give nothing stale where the API allows no cache to", async () => {
+    const world = new World()
+    const page = world.question("/scores/page", { staleMillis: 0 })
+    await world.read(page)
+    await world.advance(1_000)
+    assert.strictEqual(await world.read(page), "miss 200 /scores/page 2, 0 s")
   })
 
   it("wait for the origin when the last answer is old", async () => {
