@@ -52,7 +52,8 @@ const total = { passed: 0, failed: 0 }
 let good = true
 try {
   const started = performance.now()
-  good = run("npm", "run", "--silent", "static")
+  const checks = ["static", "edge:static"].map((name) => run("npm", "run", "--silent", name))
+  good = checks.every((passed) => passed)
   summary.push(`static checks: ${good ? "passed" : "failed"} (${seconds(started)})`)
   for (const project of ["unit", "integration", "e2e", "faults"]) {
     const begun = performance.now()

@@ -9,11 +9,11 @@ const HIDDEN_GRACE_MS = 10_000
  */
 const STABLE_MS = 5_000
 
-/** When a poll succeeds again after a miss, the next dial is within this time instead of after the long backoff. */
+/** When a poll brings a current board again after a miss or a stale one, the next dial is within this time instead of after the long backoff. */
 const RECOVERY_SPREAD_MS = 1_000
 
-/** Whether `GET /scores` is polled, and the result of the last poll. */
-type Polling = "off" | "asked" | "answered" | "missed"
+/** Whether `GET /scores` is polled, and the result of the last poll; `stale` = a cache answered for a server that is away. */
+type Polling = "off" | "asked" | "answered" | "stale" | "missed"
 
 /** The socket is opening, or open but has not brought a board yet. */
 interface Dialing {
@@ -76,7 +76,8 @@ export type ConnectionEvent =
   | PageEvent
   /** The socket brought a board. `isNews` is false when that board is older than the one on show. */
   | { readonly kind: "board"; readonly isNews: boolean }
-  | { readonly kind: "socketEnded" | "pollAnswered" | "pollMissed" | "redialDue" | "pauseDue" | "closed" }
+  | { readonly kind: "socketEnded" | "redialDue" | "pauseDue" | "closed" }
+  | { readonly kind: "pollAnswered" | "pollStale" | "pollMissed" }
 
 /** When an event happens, in ms since 1970, and a random number for it: uniform, 0 inclusive to 1 exclusive. */
 export interface Moment {
@@ -124,7 +125,7 @@ const onSocketEnd = (state: Running, link: Dialing | Live, { now, chance }: Mome
 }
 
 const onPollAnswer = (link: Dialing | Waiting, { now, chance }: Moment): Dialing | Waiting =>
-  link.kind === "waiting" && link.polling === "missed"
+  link.kind === "waiting" && (link.polling === "missed" || link.polling === "stale")
     ? { kind: "waiting", polling: "answered", redialAt: now + RECOVERY_SPREAD_MS * chance }
     : { ...link, polling: "answered" }
 
@@ -150,6 +151,8 @@ export const transition = (
       return isPolling ? { ...state, link: onPollAnswer(link, moment) } : state
     case "pollMissed":
       return isPolling ? { ...state, link: { ...link, polling: "missed" } } : state
+    case "pollStale":
+      return isPolling ? { ...state, link: { ...link, polling: "stale" } } : state
     case "redialDue":
       if (link.kind !== "waiting") return state
       return { ...state, link: { kind: "dialing", polling: link.polling } }
@@ -174,7 +177,7 @@ export const liveStateOf = (state: OpenState): LiveState => {
   const polling = link ? link.polling : "off"
   if (state.kind === "running" && !state.isOnline && polling === "missed") return "offline"
   if (!state.hasFailed) return "connecting"
-  return polling === "answered" ? "polling" : "reconnecting"
+  return polling === "answered" || polling === "stale" ? "polling" : "reconnecting"
 }
 
 /** What runs in a state: a socket, a poller, and two timers, each given by when it is due (ms since 1970). */

@@ -15,6 +15,9 @@ import { newerBoard, type ViewedBoard } from "./ViewedBoard.ts"
 import { Slot } from "./Slot.ts"
 import { isSameStamp, type Stamp, type StampedScores } from "./Stamp.ts"
 
+/** A cache gives a board up to 6 s old while the server answers it (`max-age=1, stale-while-revalidate=5`). */
+const STALE_MS = 10_000
+
 /** What a viewer may be shown. */
 export interface BoardView {
   readonly state: LiveState
@@ -116,7 +119,8 @@ export class ScoreboardClient {
     return startPolling(this.#environment, this.#boardUrl, {
       onBoard: (board, confirmedAt) => {
         this.#show(board, confirmedAt)
-        this.#handle({ kind: "pollAnswered" })
+        const isStale = this.#environment.now() - confirmedAt > STALE_MS
+        this.#handle({ kind: isStale ? "pollStale" : "pollAnswered" })
       },
       onMiss: () => this.#handle({ kind: "pollMissed" }),
     })

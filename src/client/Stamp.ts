@@ -1,3 +1,4 @@
+import { originalTag } from "../domain/EntityTag.ts"
 import type { BoardStamp, Scores } from "../domain/Score.ts"
 import { isCount, type JsonRecord } from "./Json.ts"
 
@@ -21,11 +22,11 @@ const makeStamp = (epoch: unknown, version: unknown): Stamp | undefined =>
 /** The stamp in a frame; undefined if it is missing or incomplete. */
 export const readStamp = (frame: JsonRecord): Stamp | undefined => makeStamp(frame["epoch"], frame["version"])
 
-/** `"<epoch>-<version>"`. A cache may have made it a weak tag; a server that masks addresses adds `-masked`. */
-const STAMP_TAG = /^(?:W\/)?"([^"]+)-(0|[1-9]\d*)(?:-masked)?"$/
+/** `"<epoch>-<version>"`. A server that masks addresses adds `-masked`. */
+const STAMP_TAG = /^"([^"]+)-(0|[1-9]\d*)(?:-masked)?"$/
 
 /** The stamp in the `ETag` of `GET /scores`; undefined if the tag has any other form. */
 export const readStampTag = (etag: string | null): Stamp | undefined => {
-  const [, epoch, version] = STAMP_TAG.exec(etag ?? "") ?? []
+  const [, epoch, version] = STAMP_TAG.exec(originalTag(etag ?? "")) ?? []
   return version === undefined ? undefined : makeStamp(epoch, Number(version))
 }

@@ -6,8 +6,10 @@ import * as Effect from "effect/Effect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
+import { MAX_BODY_BYTES } from "../../foundation/PublicHttp.ts"
 import { Listener, ListenPort, type Upgrade } from "../../services/Listener/Listener.ts"
-import { MAX_BODY_BYTES, pathOf } from "../../services/Listener/ListenerGuards.ts"
+import { gateConfig, makeGate } from "../../services/Listener/ListenerGate.ts"
+import { pathOf } from "../../services/Listener/ListenerGuards.ts"
 import { SocketHub } from "../../services/SocketHub/SocketHub.ts"
 import { formOf, SOCKET_PATH } from "../board/ScoresSocket.ts"
 import { Health } from "../observe/Health.ts"
@@ -42,6 +44,7 @@ export class ApiServer extends Context.Service<ApiServer, { readonly host: strin
 
 const make = Effect.fnUntraced(function* (defaultHost: string) {
   const { host, port } = yield* Config.all(apiConfig(defaultHost))
+  const gate = makeGate(yield* gateConfig.edgeSecrets)
   const listener = yield* Listener
   const hub = yield* SocketHub
   const health = yield* Health
@@ -63,6 +66,7 @@ const make = Effect.fnUntraced(function* (defaultHost: string) {
     rounds: new Map([[BOARD_PATH, origins.shareRound(yield* boardRound)]]),
     upgrade,
     routeOf,
+    gate,
   })
   // Half of the time is for the sockets to leave one after the other, the rest for slow answers.
   const window = Duration.times(listener.shutdownTimeout, 0.5)

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { originalTag } from "../../domain/EntityTag.ts"
 import { databaseUnavailable } from "../../domain/Errors.ts"
 import type { Round, RoundRequest } from "../../services/Listener/ListenerRounds.ts"
 import { Board } from "../board/Board.ts"
@@ -68,10 +69,10 @@ const respond = (shown: ShownBoard, ifNoneMatch: string | ReadonlyArray<string> 
   return typeof ifNoneMatch === "string" && matches(ifNoneMatch, shown.etag) ? pair[1] : pair[0]
 }
 
-/** RFC 9110, 13.1.2: a list of tags, compared weakly; `*` matches any. */
+/** RFC 9110, 13.1.2: a list of tags, compared weakly and as they were before a proxy changed them; `*` matches any. */
 const matches = (ifNoneMatch: string, etag: string) =>
   ifNoneMatch === etag ||
   ifNoneMatch.split(",").some((tag) => {
     const trimmed = tag.trim()
-    return trimmed === "*" || trimmed === etag || trimmed === `W/${etag}`
+    return trimmed === "*" || originalTag(trimmed) === etag
   })

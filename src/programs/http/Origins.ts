@@ -5,13 +5,11 @@ import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { EXPOSED_HEADERS } from "../../foundation/PublicHttp.ts"
 import type { Round, RoundRequest } from "../../services/Listener/ListenerRounds.ts"
 
 /** How long a browser remembers what it may send from another origin. */
 const PREFLIGHT_SECONDS = 600
-
-/** Headers that a page of another origin may read, besides the ones that browsers always show. */
-const EXPOSED_HEADERS = ["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"]
 
 const originOf = (text: string): string | undefined =>
   Result.getOrUndefined(Result.try(() => new URL(text).origin))
@@ -22,6 +20,9 @@ const Origin = Schema.Trim.check(
     expected: "an origin such as https://board.example.com",
   }),
 )
+
+/** Some proxies write the default port of http or https into `Host`, which a browser leaves out of `Origin`. */
+const DEFAULT_PORT = /:(?:80|443)$/
 
 /** The origins whose pages may call the API from a browser. */
 export const originsConfig = {
@@ -81,7 +82,9 @@ export const makeOrigins = Effect.map(Config.all(originsConfig), ({ origins }) =
   const admits = (origin: string | undefined, host: string | undefined): boolean => {
     if (origin === undefined || allowed.has(origin)) return true
     const url = Result.getOrUndefined(Result.try(() => new URL(origin)))
-    return url !== undefined && host !== undefined && url.host === host.toLowerCase()
+    if (url === undefined || url.host === "" || host === undefined) return false
+    const named = host.toLowerCase()
+    return url.host === named || url.host === named.replace(DEFAULT_PORT, "")
   }
 
   return { share, shareRound, admits }

@@ -1,5 +1,6 @@
 import * as Layer from "effect/Layer"
 import { Listener } from "../../services/Listener/Listener.ts"
+import { gateConfig } from "../../services/Listener/ListenerGate.ts"
 import { SocketHub } from "../../services/SocketHub/SocketHub.ts"
 import { apiConfig, ApiServer } from "../http/ApiServer.ts"
 import { BoundedReads } from "../http/BoundedReads.ts"
@@ -32,6 +33,7 @@ export const apiSettings = (defaultHost: string) => [
   apiConfig(defaultHost),
   managementConfig(defaultHost),
   Listener.config,
+  gateConfig,
   SocketHub.config,
   Board.config,
   Limits.config,

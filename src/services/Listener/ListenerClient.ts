@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http"
 import { isIP } from "node:net"
+import { networkOf } from "../../foundation/ClientNetwork.ts"
 
 /** Reads who sent a request. */
 export interface ClientReader {
@@ -23,19 +24,6 @@ const textOf = (header: string | ReadonlyArray<string> | undefined): string =>
 /** Some proxies add a port, with brackets around an IPv6 address. */
 const withoutPort = (entry: string): string =>
   /^\[([^\]]+)\](?::\d+)?$/.exec(entry)?.[1] ?? /^(\d+(?:\.\d+){3}):\d+$/.exec(entry)?.[1] ?? entry
-
-/** An IPv4 address, or the /64 network of an IPv6 address; groups have no leading zeros, so that it has one spelling. */
-const networkOf = (address: string): string => {
-  const mapped = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
-  if (!address.includes(":")) return address
-  const [left = "", right] = address.toLowerCase().replace(/%.*$/, "").split("::")
-  const groups = left === "" ? [] : left.split(":")
-  const rest = right === undefined || right === "" ? [] : right.split(":")
-  const zeros = Array.from({ length: Math.max(0, 8 - groups.length - rest.length) }, () => "0")
-  const first = [...groups, ...zeros, ...rest].slice(0, 4)
-  return `${first.map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`
-}
 
 /** Ignores every forwarding header, and calls `onUnexpected` once, at the first one. */
 const makeDirectReader = (onUnexpected: () => void): ClientReader => {

@@ -1,19 +1,10 @@
 import { randomBytes } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
-import { SECURITY_HEADERS } from "./ListenerHeaders.ts"
-
-/** The largest request body that is read. From the public contract. */
-export const MAX_BODY_BYTES = 16 * 1024
-
-/** The largest sum of all request headers: Node's own default. An access token has about 1 KiB. */
-export const MAX_HEADER_BYTES = 16 * 1024
+import { MAX_BODY_BYTES, SECURITY_HEADERS, WELL_FORMED_ID } from "../../foundation/PublicHttp.ts"
 
 /** The header that carries the id of a request, in the request and in its answer. */
 export const REQUEST_ID = "x-request-id"
-
-/** A request id that a client may choose. Any other value is replaced by a new id. */
-const WELL_FORMED_ID = /^[A-Za-z0-9._-]{1,64}$/
 
 // The random part differs between processes, the count within one. Cheaper than a UUID per request.
 const processId = randomBytes(6).toString("base64url")

@@ -1,17 +1,5 @@
 import type { IncomingMessage } from "node:http"
-
-/**
- * Added to every answer that does not set them itself. Browsers must not guess the type of an answer, must not send our
- * addresses to other sites and, as every answer but the page is data, must not run, load or frame anything in it.
- */
-export const SECURITY_HEADERS = {
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-} as const
-
-/** Sent to browsers that came by TLS: for a year they use TLS only. */
-const STRICT_TRANSPORT_SECURITY = { "strict-transport-security": "max-age=31536000" } as const
+import { SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY } from "../../foundation/PublicHttp.ts"
 
 /** Headers in the order in which they are sent; names in lower case. */
 export type HeaderList = ReadonlyArray<{ readonly name: string; readonly value: string }>

@@ -8,6 +8,7 @@ import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import type { ListenerAnswer } from "./ListenerAnswer.ts"
 import { CLIENT_ADDRESS, makeClientReader } from "./ListenerClient.ts"
+import { countStranger, EDGE_SECRET_HEADER, type Gate } from "./ListenerGate.ts"
 import { admit, assignRequestId, endRaw, pathOf, refuse } from "./ListenerGuards.ts"
 import { COMMON_HEADERS, COMMON_HEADERS_CLOSING, hasSeveralAuthorizations } from "./ListenerHeaders.ts"
 import { makeMeasure, type RouteOf } from "./ListenerMeasure.ts"
@@ -41,6 +42,8 @@ export interface Served {
   /** Absent = no request is upgraded. */
   readonly upgrade?: Upgrade
   readonly routeOf: RouteOf
+  /** Refuses, with 403, every request that did not come through the edge. Absent = everybody may come. */
+  readonly gate?: Gate | undefined
 }
 
 /** Listeners for the events of a Node server. */
@@ -82,6 +85,8 @@ export const makeRequestHandlers = Effect.fnUntraced(function* (
   const toApplication = (request: IncomingMessage, response: ListenerAnswer) => {
     measure.whenClosed(response)
     request.headers[CLIENT_ADDRESS] = clients.addressOf(request)
+    // Of an edge that knows a secret already, before this process does: traces contain headers.
+    if (request.headers[EDGE_SECRET_HEADER] !== undefined) delete request.headers[EDGE_SECRET_HEADER]
     if (hasSeveralAuthorizations(request)) delete request.headers.authorization
     if (admit(request, response)) handle(request, response)
   }
@@ -99,21 +104,34 @@ export const makeRequestHandlers = Effect.fnUntraced(function* (
     response.common = clients.isSecure(request) ? common.secure : common.plain
     response.requestId = assignRequestId(request)
   }
-  const { upgrade } = served
+  const { upgrade, gate } = served
+  /** False for a stranger, who is counted. */
+  const passes = (request: IncomingMessage): boolean => {
+    const stranger = gate?.(request)
+    if (stranger !== undefined) countStranger(stranger, context)
+    return stranger === undefined
+  }
+  const forbid = (response: ListenerAnswer) => {
+    measure.whenClosed(response)
+    refuse(response, 403, "Forbidden")
+  }
   const handlers: RequestHandlers = {
     onRequest: (request, response) => {
       prepare(request, response)
+      if (!passes(request)) return forbid(response)
       const answer = (isPlainRead(request) ? rounds.get(pathOf(request.url)) : undefined) ?? toApplication
       answer(request, response)
     },
     onExpectation: (request, response) => {
       prepare(request, response)
+      if (!passes(request)) return forbid(response)
       measure.whenClosed(response)
       if (admit(request, response)) refuse(response, 417, "Expectation Failed")
     },
     onUpgrade:
       upgrade &&
       ((request, socket, head) => {
+        if (!passes(request)) return endRaw(socket, 403, "Forbidden")
         const refusal = upgrade(request, socket, head, clients.addressOf(request))
         if (refusal !== undefined) endRaw(socket, refusal.status, refusal.title, refusal.headers)
       }),

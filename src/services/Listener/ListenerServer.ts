@@ -1,6 +1,7 @@
 import { createServer } from "node:http"
+import { MAX_HEADER_BYTES } from "../../foundation/PublicHttp.ts"
 import { ListenerAnswer } from "./ListenerAnswer.ts"
-import { MAX_HEADER_BYTES, refuseMalformed } from "./ListenerGuards.ts"
+import { refuseMalformed } from "./ListenerGuards.ts"
 import type { RequestHandlers } from "./ListenerRequests.ts"
 
 /** The time for all headers of a request to arrive. A slow sender occupies one socket and nothing else. */

@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto"
 import { join } from "node:path"
 import { Redis as RedisClient } from "ioredis"
 import { spawn } from "../../support/engines/ChildProcess.ts"
+import { EDGE_SECRET, startEdge } from "../../support/engines/EdgeServer.ts"
 import * as FakeCognito from "../../support/engines/FakeCognito.ts"
 import * as Postgres from "../../support/engines/Postgres.ts"
 import { startRedisServer } from "../../support/engines/RedisServer.ts"
@@ -37,6 +38,12 @@ export class World extends Context.Service<
   static readonly layer = (env: Readonly<Record<string, string>> = {}) => Layer.effect(World, make(env))
 }
 
+/**
+ * `EDGE=1`: every attack goes through the edge, whose secret the processes then ask for. It refuses some of them itself,
+ * with another 4xx than the API, or with 429.
+ */
+export const isBehindEdge = process.env["EDGE"] === "1"
+
 const make = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {
   const [postgres, redis, sqs, cognito] = yield* Effect.all(
     [Postgres.make(), startRedisServer(), startSqsServer(), FakeCognito.make],
@@ -56,6 +63,7 @@ const make = Effect.fnUntraced(function* (settings: Readonly<Record<string, stri
         ...cognito.env,
         DATABASE_URL: Redacted.value(postgres.url),
         REDIS_URL: redis.url,
+        ...(isBehindEdge ? { EDGE_SECRET, TRUSTED_PROXY_HOPS: "1" } : {}),
         ...settings,
       },
       readyWhen: /"The API is listening".*"port":(\d+)/,
@@ -63,7 +71,10 @@ const make = Effect.fnUntraced(function* (settings: Readonly<Record<string, stri
     }),
     ({ ready }) => `http://127.0.0.1:${ready[1]}`,
   )
-  const urls: World["Service"]["urls"] = [yield* startApi, yield* startApi]
+  const startFront = Effect.flatMap(startApi, (url) =>
+    isBehindEdge ? Effect.map(startEdge(url), (edge) => edge.url) : Effect.succeed(url),
+  )
+  const urls: World["Service"]["urls"] = [yield* startFront, yield* startFront]
   const sql = Context.get(
     yield* Layer.build(PgClient.layer({ url: postgres.url, maxConnections: 1 })),
     PgClient.PgClient,

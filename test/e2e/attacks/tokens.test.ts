@@ -5,7 +5,7 @@ import { createHmac, randomBytes, sign } from "node:crypto"
 import { json, key } from "../../support/engines/FakeCognito.ts"
 import { makeIssuerKey, mint, mintWith } from "../../support/engines/TokenIssuer.ts"
 import { exchange, until } from "../../support/fixtures.ts"
-import { ask, bearer, increment, post, tokenOf, World } from "./fixtures.ts"
+import { ask, bearer, increment, isBehindEdge, post, tokenOf, World } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "90 seconds", excludeTestServices: true } as const
 const VICTIM = "victim"
@@ -259,7 +259,8 @@ layer(World.layer({ UNAUTHORIZED_RATE_LIMIT_ADDRESS: "0" }), OPTIONS)("A forged 
     Effect.gen(function* () {
       const text = Buffer.from(`${one}.${other}`).toString("base64url")
       for (const token of [text, `${text}.${text}.${text}`]) {
-        assert.strictEqual((yield* increment(token)).status, 401)
+        const { status } = yield* increment(token)
+        assert.include(isBehindEdge ? [401, 429] : [401], status)
       }
     }),
   )

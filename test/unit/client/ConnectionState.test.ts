@@ -29,6 +29,7 @@ const EVENTS = {
   socketEnded: { kind: "socketEnded" },
   pollAnswered: { kind: "pollAnswered" },
   pollMissed: { kind: "pollMissed" },
+  pollStale: { kind: "pollStale" },
   redialDue: { kind: "redialDue" },
   pauseDue: { kind: "pauseDue" },
   closed: { kind: "closed" },
@@ -45,6 +46,7 @@ const NAMES: ReadonlyArray<Name> = [
   "socketEnded",
   "pollAnswered",
   "pollMissed",
+  "pollStale",
   "redialDue",
   "pauseDue",
 ]
@@ -96,6 +98,7 @@ describe("A connection", () => {
       ["reconnecting", ["seen", "socketEnded"]],
       ["polling", ["seen", "socketEnded", "pollAnswered"]],
       ["polling", ["seen", "pollAnswered", "socketEnded", "redialDue"]],
+      ["polling", ["seen", "socketEnded", "pollStale"]],
       ["reconnecting", ["seen", "socketEnded", "pollAnswered", "pollMissed"]],
       ["reconnecting", ["seen", "news", "hidden", "pauseDue"]],
       ["connecting", ["hidden", "offline", "seen"]],
@@ -150,6 +153,9 @@ describe("A connection", () => {
       assert.strictEqual(redialAt(), 2_000)
       assert.strictEqual(redialAt("pollAnswered"), 2_000)
       assert.strictEqual(redialAt("pollMissed", 500, "pollAnswered"), 1_500)
+      assert.strictEqual(redialAt("pollMissed", 500, "pollStale"), 2_000)
+      assert.strictEqual(redialAt("pollStale", 500, "pollAnswered"), 1_500)
+      assert.strictEqual(redialAt("pollAnswered", 500, "pollStale"), 2_000)
       assert.strictEqual(redialAt("pollMissed", 500, "pollAnswered", 200, "pollAnswered"), 1_500)
     })
 

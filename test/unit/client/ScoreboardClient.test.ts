@@ -177,6 +177,26 @@ describe("ScoreboardClient", () => {
       assert.strictEqual(environment.sockets.length, length + 1)
     })
 
+    it("dials within a second when a cache that answered for the server brings its boards again", async () => {
+      const environment = new FakeEnvironment()
+      const { client } = startClient(environment)
+      environment.answer = () => boardAnswer(1, { age: "60" })
+      for (let attempt = 0; attempt < 6; attempt++) {
+        const { length } = environment.sockets
+        environment.socket.emit("close")
+        while (environment.sockets.length === length) await environment.advance(500)
+      }
+      environment.socket.emit("close")
+      const { length } = environment.sockets
+      assert.strictEqual(client.view.state, "polling")
+      environment.answer = () => boardAnswer(1, { age: "0" })
+      const asked = environment.requests.length
+      while (environment.requests.length === asked) await environment.advance(100)
+      assert.strictEqual(environment.sockets.length, length)
+      await environment.advance(1_000)
+      assert.strictEqual(environment.sockets.length, length + 1)
+    })
+
     it("gives up a poll without an answer after 10 s", async () => {
       const environment = new FakeEnvironment()
       startClient(environment)

@@ -92,14 +92,16 @@ layer(Engine.layer, OPTIONS)("GET /scores", (it) => {
     it.effect("answers 304 to every form of the board's own tag, and 200 to another", () =>
       Effect.gen(function* () {
         const etag = String((yield* ask("/scores")).headers.etag)
-        for (const tags of [etag, `W/${etag}`, `"other", ${etag}`, `"a",W/${etag} , "b"`, "*"]) {
+        const opaque = etag.slice(1, -1)
+        const changed = [`W/"${opaque}-gzip"`, `"${opaque}-br"`, `"${opaque};gzip"`, `"a", ${etag}-gzip`]
+        for (const tags of [etag, `W/${etag}`, `"other", ${etag}`, `"a",W/${etag} , "b"`, "*", ...changed]) {
           const answer = yield* ask("/scores", { headers: { "if-none-match": tags } })
           assert.strictEqual(answer.status, 304, tags)
           assert.strictEqual(answer.body, "")
           assert.strictEqual(answer.headers.etag, etag)
           assert.match(String(answer.headers["cache-control"]), /max-age=1/)
         }
-        for (const tags of ['"other"', etag.slice(1, -1), ""]) {
+        for (const tags of ['"other"', opaque, `"${opaque}-other"`, ""]) {
           assert.strictEqual(
             (yield* ask("/scores", { headers: { "if-none-match": tags } })).status,
             200,

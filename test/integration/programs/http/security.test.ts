@@ -4,11 +4,15 @@ import * as Effect from "effect/Effect"
 import { ApiServer } from "../../../../src/programs/http/ApiServer.ts"
 import { originsConfig } from "../../../../src/programs/http/Origins.ts"
 import { type Answer, exchange, openViewer, request } from "../../../support/fixtures.ts"
-import { api, ask, checkAnswer, Engine, increment, origin, postJson, score, signIn } from "./fixtures.ts"
+import { api, ask, checkAnswer, Engine, increment, Log, origin, postJson, score, signIn } from "./fixtures.ts"
 
 const SOCKET = "/scores/websocket"
 const ALLOWED = "https://board.example.com"
 const FOREIGN = "https://evil.example"
+/** While it is changed, the edge has one secret and the API two. */
+const SECRETS = ["old-0123456789-0123456789-0123456789", "new-0123456789-0123456789-0123456789"] as const
+const MANAGEMENT = /"Health and metrics are served".*"port":(\d+)/
+const TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
 
 const checkHeaders = ({ headers }: Answer) => {
@@ -136,6 +140,32 @@ layer(Engine.layer, OPTIONS)("Security", (it) => {
         }
       }),
     )
+
+    it.effect("a proxy that writes the default port into Host does not make the page foreign", () =>
+      Effect.gen(function* () {
+        const url = `${yield* origin}${SOCKET}`
+        for (const [host, from] of [
+          ["board.example.com:443", ALLOWED],
+          ["Board.Example.com:80", ALLOWED],
+          ["board.example.com:80", "http://board.example.com"],
+          ["board.example.com", `${ALLOWED}:443`],
+          ["board.example.com:8443", `${ALLOWED}:8443`],
+          ["[2001:db8::1]:443", "https://[2001:db8::1]"],
+        ] as const) {
+          yield* openViewer(url, { host, origin: from })
+        }
+        for (const [host, from] of [
+          ["board.example.com:8443", ALLOWED],
+          ["board.example.com", `${ALLOWED}:8443`],
+          ["board.example.com:443", `${ALLOWED}:8443`],
+          ["board.example.com:443", FOREIGN],
+          ["board.example.com:4430", ALLOWED],
+          [":443", ALLOWED],
+        ] as const) {
+          assert.strictEqual((yield* upgrade({ host, origin: from })).status, 403, `${host} ${from}`)
+        }
+      }),
+    )
   })
 
   it.layer(api({ env: { CORS_ORIGINS: `${ALLOWED}, http://localhost:5173`, TRUSTED_PROXY_HOPS: "1" } }))(
@@ -182,6 +212,63 @@ layer(Engine.layer, OPTIONS)("Security", (it) => {
           assert.strictEqual(secure.headers["strict-transport-security"], "max-age=31536000")
           const plain = yield* ask("/scores", { headers: { "x-forwarded-proto": "http" } })
           assert.isUndefined(plain.headers["strict-transport-security"])
+        }),
+      )
+    },
+  )
+
+  it.layer(api({ env: { EDGE_SECRET: SECRETS.join(","), MANAGEMENT_PORT: "0", LOG_LEVEL: "All" } }))(
+    "behind the edge",
+    (it) => {
+      it.effect("only who shows a secret of the edge is answered, whatever it asks", () =>
+        Effect.gen(function* () {
+          const handshake = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" }
+          for (const secret of [
+            undefined,
+            "",
+            "wrong",
+            `${SECRETS[0]}x`,
+            SECRETS.join(","),
+            SECRETS.join(", "),
+          ]) {
+            const shown = secret === undefined ? {} : { "x-edge-secret": secret }
+            for (const answer of [
+              yield* ask("/scores", { headers: shown }),
+              yield* ask("/scores?a=1", { method: "OPTIONS", headers: shown }),
+              yield* ask("/nowhere", { headers: shown }),
+              yield* ask("/users/auth/login", postJson({ email: "a@example.com", password: "b" }, shown)),
+              yield* ask("/scores", { headers: { expect: "anything", ...shown } }),
+              yield* ask("/users/auth/login", {
+                method: "POST",
+                headers: { expect: "100-continue", ...shown },
+                body: "{}",
+              }),
+              yield* ask(SOCKET, {
+                headers: { ...handshake, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", ...shown },
+              }),
+            ]) {
+              assert.strictEqual(answer.status, 403)
+              assert.strictEqual(answer.body, '{"type":"about:blank","status":403,"title":"Forbidden"}')
+              assert.notMatch(JSON.stringify(answer.headers), /edge|secret/i)
+            }
+          }
+          for (const secret of SECRETS) {
+            assert.strictEqual((yield* ask("/scores", { headers: { "x-edge-secret": secret } })).status, 200)
+            yield* openViewer(`${yield* origin}${SOCKET}`, { "x-edge-secret": secret })
+          }
+        }),
+      )
+
+      it.effect("operators need no secret, see how many were refused, and find none in the log", () =>
+        Effect.gen(function* () {
+          const log = yield* Log
+          yield* ask("/scores/page", { headers: { "x-edge-secret": SECRETS[0], traceparent: TRACE } })
+          const port = log.map((line) => MANAGEMENT.exec(line)?.[1]).find((found) => found !== undefined)
+          const metrics = yield* request(`http://127.0.0.1:${port}/metrics`)
+          assert.strictEqual(metrics.status, 200)
+          assert.match(metrics.body, /^edge_refused_total\{secret="missing"\} [1-9]/m)
+          assert.match(metrics.body, /^edge_refused_total\{secret="wrong"\} [1-9]/m)
+          for (const secret of SECRETS) assert.notInclude(log.join("\n") + metrics.body, secret)
         }),
       )
     },

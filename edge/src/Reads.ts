@@ -1,0 +1,182 @@
+import { LruMap } from "../../src/foundation/LruMap.ts"
+
+/** An answer as plain data: a Response belongs to the request that it was made for. */
+export interface Plain {
+  /** When the origin was asked for it, in ms since 1970. */
+  readonly askedAt: number
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: ArrayBuffer
+}
+
+/** A question whose answer is shared by all who ask it. */
+export interface Question {
+  /** Everything that the answer depends on. */
+  readonly key: string
+  readonly freshMillis: number
+  /** How long after that the last answer is given at once while the origin is asked. */
+  readonly staleMillis: number
+  /** Whose limits an ask counts against: only askers of one account share an ask. Undefined = asks of all are shared. */
+  readonly account: string | undefined
+  /** Asks the origin; `last` is the kept answer, which the origin may confirm. Undefined = unavailable. Never rejects. */
+  readonly ask: (last: Plain | undefined) => Promise<Plain | undefined>
+  /** Whether the origin may be asked now. Called once before each `ask`. */
+  readonly mayAsk: () => Promise<boolean>
+}
+
+/** What Reads needs from its surroundings. */
+export interface Surroundings {
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Resolves after so many milliseconds. */
+  readonly sleep: (millis: number) => Promise<void>
+  /** Kept answers of other isolates at this location. */
+  readonly find: (key: string) => Promise<Plain | undefined>
+  readonly store: (key: string, answer: Plain) => Promise<void>
+  /** Keeps the work going after the request that began it. */
+  readonly outlive: (work: Promise<unknown>) => void
+}
+
+/** An answer, and how it came about; without one, a limit refused it or the origin is unavailable. */
+export type Reply =
+  | { readonly from: "hit" | "miss" | "stale" | "away"; readonly answer: Plain; readonly ageSeconds: number }
+  | { readonly from: "refused" | "unavailable" }
+
+/** How long a request waits for the origin. The API itself answers 503 when a dependency does not for 3 s. */
+const PATIENCE_MILLIS = 3_000
+
+/** How long the last answer is given while the origin is unavailable: an hour. */
+const KEEP_MILLIS = 3_600_000
+
+/** After a failure the origin is asked again so much later, and not by every request. */
+const RETRY_MILLIS = 500
+
+/** An asker that takes longer is given up: the runtime may have ended it with the request that it belonged to. */
+const LOST_MILLIS = 15_000
+
+/** Answers in memory: up to 64 KiB each, and larger ones. An isolate has 128 MB, `/docs` 3 MB. */
+const CAPACITY = 500
+const SMALL_BYTES = 64 * 1024
+const LARGE_CAPACITY = 10
+
+/** What came of an ask: the origin's answer; or else what is kept, and whether a limit refused the ask. */
+interface Outcome {
+  readonly answer?: Plain | undefined
+  readonly kept?: Plain | undefined
+  readonly isRefused?: boolean
+}
+
+interface Asking {
+  readonly since: number
+  readonly outcome: Promise<Outcome>
+}
+
+interface Failure {
+  readonly at: number
+  readonly answer: Plain | undefined
+}
+
+/** Reads of the origin, shared: one asker for each question, and the last answer for an hour. State of one isolate. */
+export class Reads {
+  // Large answers have a small memory of their own, so that 500 of them cannot fill the isolate.
+  readonly #small = new LruMap<string, Plain>(CAPACITY)
+  readonly #large = new LruMap<string, Plain>(LARGE_CAPACITY)
+  readonly #asking = new Map<string, Asking>()
+  readonly #failures = new LruMap<string, Failure>(CAPACITY)
+
+  async read(question: Question, around: Surroundings): Promise<Reply> {
+    const { key, freshMillis } = question
+    const begun = around.now()
+    const known = this.#remembered(key)
+    const age = ageMillis(known, begun)
+    if (known !== undefined && age < freshMillis) return give("hit", known, begun)
+
+    const failure = this.#failures.peek(key)
+    if (failure !== undefined && begun - failure.at < RETRY_MILLIS) {
+      return lastOr(failure.answer, known, "away", begun)
+    }
+    const asking = this.#ask(question, known, around)
+    around.outlive(asking.outcome)
+    if (known !== undefined && age < freshMillis + question.staleMillis) return give("stale", known, begun)
+
+    const rest = Math.max(0, PATIENCE_MILLIS - (begun - asking.since))
+    const { answer, kept, isRefused } = (await Promise.race([asking.outcome, around.sleep(rest)])) ?? {}
+    const now = around.now()
+    if (answer !== undefined && isGood(answer))
+      return give(answer.askedAt < begun ? "hit" : "miss", answer, now)
+    if (isRefused === true) return lastOr(undefined, kept, "stale", now, "refused")
+    return lastOr(answer, kept ?? known, "away", now)
+  }
+
+  /** Joins who is asking already, or asks. */
+  #ask(question: Question, known: Plain | undefined, around: Surroundings): Asking {
+    const asker = `${question.account ?? ""} ${question.key}`
+    const current = this.#asking.get(asker)
+    if (current !== undefined && around.now() - current.since < LOST_MILLIS) return current
+    const asking: Asking = {
+      since: around.now(),
+      outcome: this.#outcome(question, known, around).finally(() => {
+        if (this.#asking.get(asker) === asking) this.#asking.delete(asker)
+      }),
+    }
+    this.#asking.set(asker, asking)
+    return asking
+  }
+
+  async #outcome(question: Question, known: Plain | undefined, around: Surroundings): Promise<Outcome> {
+    const { key, freshMillis, account } = question
+    const kept = newer(known, await around.find(key))
+    if (kept !== undefined && kept !== known) this.#remember(key, kept)
+    if (kept !== undefined && ageMillis(kept, around.now()) < freshMillis) return { answer: kept }
+    if (!(await question.mayAsk())) return { kept, isRefused: true }
+
+    const answer = await question.ask(kept)
+    if (answer?.status === 200 || answer?.status === 204) {
+      this.#failures.delete(key)
+      this.#remember(key, answer)
+      around.outlive(around.store(key, answer))
+    } else if (account === undefined) {
+      this.#failures.set(key, { at: around.now(), answer })
+    }
+    return { answer, kept }
+  }
+
+  #remembered(key: string): Plain | undefined {
+    return this.#small.get(key) ?? this.#large.get(key)
+  }
+
+  #remember(key: string, answer: Plain) {
+    const isSmall = answer.body.byteLength <= SMALL_BYTES
+    const [to, from] = isSmall ? [this.#small, this.#large] : [this.#large, this.#small]
+    to.set(key, answer)
+    from.delete(key)
+  }
+}
+
+const newer = (a: Plain | undefined, b: Plain | undefined): Plain | undefined =>
+  a === undefined || (b !== undefined && b.askedAt > a.askedAt) ? b : a
+
+const ageMillis = (answer: Plain | undefined, now: number) =>
+  answer === undefined ? Infinity : Math.max(0, now - answer.askedAt)
+
+/** Whether an answer tells more than the last good one: 429 is about the asker, 5xx about the origin. */
+const isGood = ({ status }: Plain) => status < 500 && status !== 429
+
+const give = (from: "hit" | "miss" | "stale" | "away", answer: Plain, now: number): Reply => ({
+  from,
+  answer,
+  ageSeconds: Math.floor(ageMillis(answer, now) / 1_000),
+})
+
+/** The last good answer if it may still be given, else the origin's own refusal, else none. */
+const lastOr = (
+  refusal: Plain | undefined,
+  kept: Plain | undefined,
+  why: "stale" | "away",
+  now: number,
+  otherwise: "refused" | "unavailable" = "unavailable",
+): Reply => {
+  if (kept !== undefined && ageMillis(kept, now) < KEEP_MILLIS) return give(why, kept, now)
+  return refusal === undefined ? { from: otherwise } : give("miss", refusal, now)
+}
