@@ -21,10 +21,10 @@ const PLAYERS = 1000
 
 /**
  * Each way of an API's link to PostgreSQL, so that this is what the system waits for, and not the processor, which the
- * load and the engines use too: a batch takes at least 200 ms, and two committers of two APIs commit 2,000 rows a second
+ * load and the engines use too: a batch takes at least 300 ms, and two committers of two APIs commit 1,333 rows a second
  * at most.
  */
-const DELAY_MILLIS = 100
+const DELAY_MILLIS = 150
 
 /** Of each API, in a closed loop: enough to fill every batch, and few enough that nobody is refused. */
 const CONNECTIONS = 300

@@ -17,12 +17,11 @@ const COLUMNS: ReadonlyArray<readonly [title: string, cell: (result: Result) => 
   ["findings", ({ findings }) => findings.length],
 ]
 
+const line = (cells: ReadonlyArray<string | number>) => `| ${cells.join(" | ")} |`
+
+/** One seed's line of the table. */
+export const row = (result: Result): string => line(COLUMNS.map(([, cell]) => cell(result)))
+
 /** The results as a table in Markdown, one line per seed. */
 export const table = (results: ReadonlyArray<Result>): string =>
-  [
-    COLUMNS.map(([title]) => title),
-    COLUMNS.map(() => "---:"),
-    ...results.map((result) => COLUMNS.map(([, cell]) => cell(result))),
-  ]
-    .map((cells) => `| ${cells.join(" | ")} |`)
-    .join("\n")
+  [line(COLUMNS.map(([title]) => title)), line(COLUMNS.map(() => "---:")), ...results.map(row)].join("\n")

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { type Fault, plan } from "./Plan.ts"
 import { LOAD_MILLIS, type Result, run } from "./Run.ts"
 import { System } from "../support/system/System.ts"
-import { table } from "./Table.ts"
+import { row, table } from "./Table.ts"
 
 /** How many seeds, and the first of them: FAULT_SEEDS and FAULT_FIRST, which `npm run test:faults` sets. */
 const count = Number(process.env["FAULT_SEEDS"] ?? "2")
@@ -12,6 +12,13 @@ const seeds = Array.from({ length: count }, (_, index) => first + index)
 
 const results: Array<Result> = []
 afterAll(() => console.log(table(results)))
+
+/** A long run may be cut short: each result is shown when it comes. */
+const show = (result: Result) =>
+  Effect.sync(() => {
+    results.push(result)
+    if (count > 2) process.stderr.write(`${row(result)}\n`)
+  })
 
 /** Every kind there is. */
 const KINDS: Readonly<Record<Fault["kind"], true>> = {
@@ -39,7 +46,7 @@ layer(System.layer, { timeout: "90 seconds", excludeTestServices: true })("Fault
   it.effect.each(seeds)("counts every accepted increment once and shows it, seed %i", (seed) =>
     Effect.gen(function* () {
       const result = yield* run(seed)
-      results.push(result)
+      yield* show(result)
       assert.deepStrictEqual(result.findings, [], result.faults.join(", "))
     }),
   )

@@ -8,7 +8,7 @@ import { violations } from "./Violations.ts"
 
 /** Asks PostgreSQL directly, without a proxy, on a connection of its own. */
 const onPostgres = <A, E>(url: Redacted.Redacted, ask: (sql: PgClient.PgClient) => Effect.Effect<A, E>) =>
-  Effect.flatMap(PgClient.make({ url, maxConnections: 1 }), ask).pipe(
+  Effect.flatMap(PgClient.make({ url, maxConnections: 1, connectTimeout: "30 seconds" }), ask).pipe(
     Effect.scoped,
     Effect.provide(Reactivity.layer),
     Effect.orDie,

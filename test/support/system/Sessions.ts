@@ -20,7 +20,7 @@ const open = <E, R>(url: Redacted.Redacted, begin: Statement, during: Effect.Eff
     const undo = new Error("rolled back on purpose")
     const transaction = Effect.gen(function* () {
       const sql = yield* PgClient.make({ url, maxConnections: 1, connectTimeout: "2 seconds" })
-      yield* sql.withTransaction(
+      return yield* sql.withTransaction(
         begin(sql).pipe(
           Effect.andThen(Effect.sync(() => (began = true))),
           Effect.andThen(during),
