@@ -70,7 +70,10 @@ export const findLocalSession = Effect.fnUntraced(function* (sql: SqlClient.SqlC
 const Closed = Schema.Array(Schema.Struct({ outcome: Schema.Literals(["revoked", "spent", "foreign"]) }))
 const decodeClosed = Schema.decodeUnknownEffect(Closed)
 
-/** Ends the sign-in of a refresh token, if it is that of the owner. Afterwards the token is `unknown`. */
+/**
+ * Ends the sign-in of a refresh token, if it is that of the owner. Afterwards the token is `spent`: the row stays for a
+ * while, so that of two logouts at once neither finds an unknown token.
+ */
 export const closeLocalSession = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   refreshToken: string,
@@ -79,7 +82,7 @@ export const closeLocalSession = Effect.fnUntraced(function* (
   const rows = yield* abandonable(sql`
 with named as materialized (select token_hash, expires, id = ${owner.tokenId ?? ""} and user_id = ${owner.userId} as own
   from local_sessions where token_hash = ${digestOf(refreshToken)} for update),
-gone as (delete from local_sessions where token_hash in (select token_hash from named where own))
+ended as (update local_sessions set expires = now() where token_hash in (select token_hash from named where own and expires > now()))
 select case when not own then 'foreign' when expires > now() then 'revoked' else 'spent' end as outcome from named`)
   const [closed] = yield* Effect.orDie(decodeClosed(rows))
   const outcome: RevokeOutcome = closed?.outcome ?? "unknown"

@@ -72,6 +72,23 @@ layer(Engine.layer, OPTIONS)("POST /users/auth/logout", (it) => {
       }),
     )
 
+    it.effect("every one of several logouts at once is 204", () =>
+      Effect.gen(function* () {
+        for (let n = 0; n < 5; n++) {
+          const { accessToken, refreshToken } = yield* login
+          const answers = yield* Effect.all(
+            Array.from({ length: 4 }, () => logout(accessToken, refreshToken)),
+            { concurrency: "unbounded" },
+          )
+          assert.deepStrictEqual(
+            answers.map(({ status }) => status),
+            [204, 204, 204, 204],
+          )
+          yield* isOver(accessToken, refreshToken)
+        }
+      }),
+    )
+
     it.effect("a logout with an expired refresh token is 204, also the second time", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
