@@ -20,6 +20,9 @@ const RARE_PATIENCE_MILLIS = 20_000
 /** A rolling restart must not wait for the end of a backup, which waits for the restart here; in milliseconds. */
 const RESTARTED_WITHIN_MILLIS = 60_000
 
+/** A fault that lasts longer never ends, in milliseconds: a run says which one it is. */
+const HEALED_WITHIN_MILLIS = 90_000
+
 const APIS = ["api-1", "api-2"] as const
 
 /** One API and one worker at a time. */
@@ -192,7 +195,13 @@ export const inject = Effect.fnUntraced(function* (faults: ReadonlyArray<Planned
           fault.kind === "backup" || fault.kind === "failover" ? RARE_PATIENCE_MILLIS : PATIENCE_MILLIS,
         )
         if (isHeld._tag === "None") return
-        const began = yield* Effect.orDie(perform(fault, forMillis))
+        const began = yield* Effect.orDie(perform(fault, forMillis)).pipe(
+          Effect.timeoutOrElse({
+            duration: HEALED_WITHIN_MILLIS,
+            orElse: () =>
+              Effect.sync(() => void run.findings.push(`It did not end: ${describeFault(fault)}`)),
+          }),
+        )
         if (began !== false) done.push(describeFault(fault))
       }).pipe(Effect.scoped),
     { concurrency: "unbounded", discard: true },

@@ -33,10 +33,6 @@ export const startRedisPair = Effect.gen(function* () {
     primary: () => primary,
     demote: Effect.gen(function* () {
       const [old, next] = [primary, other]
-      // By default a primary waits 5 s for more replicas before it sends its data.
-      yield* withClientOf(old, (client) =>
-        Effect.promise(() => client.config("SET", "repl-diskless-sync-delay", "0")),
-      )
       yield* follow(next, old.port)
       yield* withClientOf(next, (client) =>
         Effect.andThen(

@@ -31,7 +31,15 @@ export const startRedisServer = Effect.fnUntraced(function* (
   const scope = yield* Effect.scope
   const port = yield* freePort
   const dir = yield* engineFolder("scoreboard-redis-")
-  const settings = { port: String(port), bind: "127.0.0.1", dir, save: "", appendonly: "no" }
+  const settings = {
+    port: String(port),
+    bind: "127.0.0.1",
+    dir,
+    save: "",
+    appendonly: "no",
+    // By default a primary waits 5 s for more replicas before it sends its data, and they show old data meanwhile.
+    "repl-diskless-sync-delay": "0",
+  }
   const spawned = spawn({
     command: "redis-server",
     args: [
