@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises"
+import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import { type ChildProcess, type EngineFailure, spawn } from "./ChildProcess.ts"
@@ -11,6 +13,8 @@ export interface RedisEngine {
   readonly url: string
   /** Starts it again, empty, on the same port, after `kill`. */
   readonly start: Effect.Effect<void, EngineFailure>
+  /** The same, but with what its snapshot on disk has: what it saved, or received when it last became a replica. */
+  readonly reload: Effect.Effect<void, EngineFailure>
   /** SIGKILL; returns when it is gone. */
   readonly kill: Effect.Effect<void>
   /** Makes it mute: connections are accepted by the kernel and stay open, nothing is answered. */
@@ -51,12 +55,15 @@ export const startRedisServer = Effect.fnUntraced(function* (
   }).pipe(Scope.provide(scope))
 
   let running: ChildProcess = yield* spawned
+  const reload = Effect.map(spawned, (next) => {
+    running = next
+  })
+  const forget = Effect.promise(() => rm(join(dir, "dump.rdb"), { recursive: true, force: true }))
   return {
     port,
     url: `redis://${options.password === undefined ? "" : `:${options.password}@`}127.0.0.1:${port}`,
-    start: Effect.map(spawned, (next) => {
-      running = next
-    }),
+    start: Effect.andThen(forget, reload),
+    reload,
     kill: Effect.suspend(() => Effect.andThen(running.signal("SIGKILL"), Effect.asVoid(running.exit))),
     pause: Effect.suspend(() => running.signal("SIGSTOP")),
     resume: Effect.suspend(() => running.signal("SIGCONT")),
