@@ -12,9 +12,9 @@ const scores = (version: number) =>
     score: topScore(version) - n,
   }))
 
-/** What a worker publishes: about 500 bytes. */
+/** What another tool publishes, about 500 bytes: without a stamp, because PostgreSQL has no board of these. */
 export const publishedBoard = (version: number): string =>
-  JSON.stringify({ scores: scores(version), epoch: "bench", version, committedAt: Date.now() })
+  JSON.stringify({ scores: scores(version), committedAt: Date.now() })
 
 /** What a viewer may see of it; an empty board when there is none. */
 export const publicBoard = (json: string | null): PublicBoard =>

@@ -4,18 +4,26 @@ import * as Exit from "effect/Exit"
 import { encodePublicBoard } from "../../../../src/domain/Messages.ts"
 import { ApiServer } from "../../../../src/programs/http/ApiServer.ts"
 import { Redis } from "../../../../src/services/Redis/Redis.ts"
+import { Sql } from "../../../../src/services/Sql/Sql.ts"
 import { exchange, openViewer, until } from "../../../support/fixtures.ts"
 import { api, ask, checkAnswer, Engine, origin, SOCKET_PATH, upgradeRequest, view } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "30 seconds", excludeTestServices: true } as const
 
-/** Publishes a board, as a worker does. */
-const publish = (version: number, email: string) =>
-  Effect.flatMap(Redis, (redis) => {
-    const scores = [{ email, score: version }]
-    const board = { scores, epoch: "epoch", version, committedAt: 1 }
-    return Effect.as(redis.writeBoard({ ...board, json: JSON.stringify(board) }), encodePublicBoard(scores))
-  })
+/** The stamp of a board that is this much later than the one in PostgreSQL. */
+const stampOf = (ahead: number) =>
+  Effect.flatMap(Sql, (sql) =>
+    Effect.map(Effect.orDie(sql.top(1)), ({ epoch, version }) => ({ epoch, version: version + ahead })),
+  )
+
+/** Publishes a board with this score, as a worker does. */
+const publish = Effect.fnUntraced(function* (score: number, email: string) {
+  const redis = yield* Redis
+  const scores = [{ email, score }]
+  const board = { scores, ...(yield* stampOf(score)), committedAt: 1 }
+  yield* redis.writeBoard({ ...board, json: JSON.stringify(board) })
+  return encodePublicBoard(scores)
+})
 
 layer(Engine.layer, OPTIONS)("/scores/websocket", (it) => {
   it.layer(api({ env: { WEBSOCKET_MAX_PER_ADDRESS: "3" } }))("with three places per address", (it) => {
@@ -38,13 +46,13 @@ layer(Engine.layer, OPTIONS)("/scores/websocket", (it) => {
     it.effect("adds the stamp for who asks, the one that GET /scores has in its tag", () =>
       Effect.gen(function* () {
         const viewer = yield* Effect.flatMap(origin, (url) => openViewer(`${url}${SOCKET_PATH}?stamped`))
-        const stamped = (board: string, version: number) =>
-          `${board.slice(0, -1)},"epoch":"epoch","version":${version}}`
-        for (const version of [100, 101]) {
-          const plain = yield* publish(version, "ada@example.com")
-          yield* viewer.until((frame) => frame === stamped(plain, version))
+        for (const score of [100, 101]) {
+          const plain = yield* publish(score, "ada@example.com")
+          const { epoch, version } = yield* stampOf(score)
+          const stamped = `${plain.slice(0, -1)},"epoch":"${epoch}","version":${version}}`
+          yield* viewer.until((frame) => frame === stamped)
           const { headers, body } = yield* ask("/scores")
-          assert.deepStrictEqual([headers.etag, body], [`"epoch-${version}"`, plain])
+          assert.deepStrictEqual([headers.etag, body], [`"${epoch}-${version}"`, plain])
         }
       }),
     )
