@@ -16,7 +16,7 @@ import {
   type RedisFailure,
 } from "../../services/Redis/Redis.ts"
 import { Sql, type SqlFailure } from "../../services/Sql/Sql.ts"
-import { makeLastBoard } from "./LastBoard.ts"
+import { makeLastBoard, type RedisBoard } from "./LastBoard.ts"
 import type { ShownBoard } from "./ShownBoard.ts"
 
 const reads = labelledCounter({
@@ -37,7 +37,9 @@ export class Board extends Context.Service<
   {
     /**
      * The newest board: from Redis, otherwise from PostgreSQL. If Redis had none, the board is stored there for the
-     * next reader. Single-flight: one read serves all callers that arrive while it runs. Fails if both are unavailable.
+     * next reader. If Redis has one of an epoch that this process does not know, PostgreSQL decides, which is asked once
+     * per process and epoch. Single-flight: one read serves all callers that arrive while it runs. Fails if both are
+     * unavailable.
      */
     readonly current: Effect.Effect<ShownBoard, SqlFailure>
 
@@ -103,8 +105,16 @@ const make = Effect.gen(function* () {
     Effect.tap((board) => Effect.ignore(writeOutage(write(board)))),
     Effect.map(last.fromPostgres),
   )
+  // The board is not stored: two installations that share a key by mistake would replace each other's endlessly.
+  const showFromRedis = (there: RedisBoard) =>
+    there._tag === "Shown"
+      ? Effect.as(countRedis, there.shown)
+      : Effect.match(Effect.andThen(countPostgres, select), {
+          onSuccess: there.decide,
+          onFailure: there.withoutPostgres,
+        })
   const read = Effect.matchEffect(readRedis, {
-    onSuccess: (shown) => (Option.isSome(shown) ? Effect.as(countRedis, shown.value) : readPostgresAndStore),
+    onSuccess: (there) => (Option.isSome(there) ? showFromRedis(there.value) : readPostgresAndStore),
     onFailure: () => readPostgres,
   })
   // Nothing is cached, only shared: a result expires before any time that a clock can show, even one that is set back.

@@ -26,8 +26,9 @@ const CURRENT = "2 seconds"
 const decodeBoard = Schema.decodeUnknownSync(Schema.fromJsonString(PublicBoard))
 const scoreOf = (json: string) => decodeBoard(json).scores[0]?.score
 
-/** What PostgreSQL has; `commit` raises it by one. */
-const makeDatabase = (epoch: string) => {
+/** What PostgreSQL has; `commit` raises it by one, `restore` takes it back to the first commit in a new epoch. */
+const makeDatabase = (first: string) => {
+  let epoch = first
   let version = 1
   const board = (): StampedBoard => ({
     scores: [{ email: `${epoch}@example.com`, score: version }],
@@ -37,6 +38,10 @@ const makeDatabase = (epoch: string) => {
   })
   return {
     commit: Effect.sync(() => ++version),
+    restore: Effect.sync(() => {
+      epoch = `restored ${epoch}`
+      version = 1
+    }),
     layer: Layer.mock(Sql)({ top: () => Effect.sync(board) }),
   }
 }
@@ -175,6 +180,44 @@ describe("ScoresSocket on redis-server", { concurrent: true }, () => {
         assert.isTrue(yield* api.isReady)
       }),
     )
+
+  it.live("shows no board from before a restore when Redis is killed and loads one from its disk", () =>
+    Effect.gen(function* () {
+      const engine = yield* startRedisServer()
+      const client = yield* clientOf(engine.url)
+      const database = makeDatabase("own")
+      const api = yield* startProcess(engine.url, database)
+      yield* database.commit
+      yield* api.refresh
+      yield* until("the board before the restore is shown", api.shown, is<number | undefined>(2))
+      yield* Effect.promise(() => client.save())
+
+      yield* database.restore
+      yield* api.refresh
+      yield* until("the restored board is shown", api.shown, is<number | undefined>(1))
+      yield* engine.kill
+      yield* engine.reload
+      yield* until("Redis is up", api.isReady, is(true))
+      assert.include(yield* Effect.promise(() => client.get(BOARD_KEY)), '"version":2')
+      const restarted = yield* startProcess(engine.url, database)
+      for (const process of [api, restarted]) {
+        assert.strictEqual(yield* process.read, 1)
+        yield* until("the restored board is shown", process.shown, is<number | undefined>(1))
+      }
+      const shown = api.sent.map(scoreOf)
+      assert.isBelow(shown.lastIndexOf(2), shown.indexOf(1), shown.join())
+
+      const score = yield* database.commit
+      yield* until(
+        "the board is written",
+        Effect.exit(api.refresh),
+        ({ _tag }) => _tag === "Success",
+        CURRENT,
+      )
+      for (const process of [api, restarted])
+        yield* until("the sockets show the commit", process.shown, is<number | undefined>(score), CURRENT)
+    }),
+  )
 
   it.live("shows viewers of one installation no board of another on the same Redis", () =>
     Effect.gen(function* () {

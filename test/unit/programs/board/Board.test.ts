@@ -38,8 +38,6 @@ describe("Board.current", () => {
         assert.strictEqual((yield* read(board)).etag, '"epoch-5"')
         world.redis = JSON.stringify(stamped(6))
         assert.strictEqual((yield* read(board)).etag, '"epoch-6"')
-        world.redis = JSON.stringify({ ...stamped(1), epoch: "rebuilt" })
-        assert.strictEqual((yield* read(board)).etag, '"rebuilt-1"')
       }),
     ),
   )
@@ -49,6 +47,46 @@ describe("Board.current", () => {
       Effect.gen(function* () {
         assert.strictEqual((yield* read(board)).etag, '"epoch-5"')
         world.redis = JSON.stringify(stamped(4))
+        assert.strictEqual((yield* read(board)).etag, '"epoch-5"')
+      }),
+    ),
+  )
+
+  it.effect("asks PostgreSQL once whether the first board of another epoch is the current one", () =>
+    withWorld({ redis: JSON.stringify(stamped(5)), sql: stamped(5) }, (board, world) =>
+      Effect.gen(function* () {
+        yield* read(board)
+        const restored = { ...stamped(1), epoch: "restored" }
+        world.sql = restored
+        world.redis = JSON.stringify(restored)
+        for (let n = 0; n < 3; n++) assert.strictEqual((yield* read(board)).etag, '"restored-1"')
+        world.redis = JSON.stringify({ ...restored, version: 2 })
+        assert.strictEqual((yield* read(board)).etag, '"restored-2"')
+        // One for the epoch that the process found when it began.
+        assert.strictEqual(world.selects, 2)
+      }),
+    ),
+  )
+
+  it.effect("shows no board of an earlier epoch that comes back in Redis", () =>
+    withWorld({ redis: JSON.stringify(stamped(5)), sql: stamped(5) }, (board, world) =>
+      Effect.gen(function* () {
+        yield* read(board)
+        for (const sql of [stamped(6), "away"] as const) {
+          world.sql = sql
+          world.redis = JSON.stringify({ ...stamped(90), epoch: "earlier" })
+          assert.strictEqual((yield* read(board)).etag, '"epoch-6"')
+        }
+        assert.deepStrictEqual(world.writes, [], "the worker replaces it")
+        world.redis = JSON.stringify(stamped(7))
+        assert.strictEqual((yield* read(board)).etag, '"epoch-7"')
+      }),
+    ),
+  )
+
+  it.effect("shows no board of an earlier epoch that is in Redis when the process begins", () =>
+    withWorld({ redis: JSON.stringify({ ...stamped(90), epoch: "earlier" }), sql: stamped(5) }, (board) =>
+      Effect.gen(function* () {
         assert.strictEqual((yield* read(board)).etag, '"epoch-5"')
       }),
     ),
