@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import { Redis as RedisClient } from "ioredis"
+import { until } from "../fixtures.ts"
 import { type RedisEngine, startRedisServer } from "./RedisServer.ts"
 
 /** Two redis-servers of which one is the primary, as after a failover any number of times. */
@@ -36,9 +37,10 @@ export const startRedisPair = Effect.gen(function* () {
       yield* follow(next, old.port)
       yield* withClientOf(next, (client) =>
         Effect.andThen(
-          Effect.repeat(
+          until(
+            "the replica has the data of its primary",
             Effect.promise(() => client.info("replication")),
-            { until: (text) => text.includes("master_link_status:up") },
+            (text) => text.includes("master_link_status:up"),
           ),
           Effect.promise(() => client.replicaof("NO", "ONE")),
         ),

@@ -58,7 +58,7 @@ export const startRedisServer = Effect.fnUntraced(function* (
   const reload = Effect.map(spawned, (next) => {
     running = next
   })
-  const forget = Effect.promise(() => rm(join(dir, "dump.rdb"), { force: true }))
+  const forget = Effect.promise(() => rm(join(dir, "dump.rdb"), { recursive: true, force: true }))
   return {
     port,
     url: `redis://${options.password === undefined ? "" : `:${options.password}@`}127.0.0.1:${port}`,

@@ -1,4 +1,5 @@
 import { mkdir, rm } from "node:fs/promises"
+import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import type { Redis as Client } from "ioredis"
 import { until } from "../fixtures.ts"
@@ -14,10 +15,17 @@ const refuseBy =
   (client) =>
     Effect.as(set(client, name, refusing), set(client, name, usual))
 
+/**
+ * A folder takes the place of the snapshot's file. Redis keeps its own folder: without that it could never again store
+ * what it receives as a replica.
+ */
 const cannotSave: Refuse = (client) =>
   Effect.gen(function* () {
     const [, dir = ""] = yield* Effect.promise(() => client.config("GET", "dir"))
-    yield* Effect.promise(() => rm(dir, { recursive: true }))
+    const snapshot = join(dir, "dump.rdb")
+    const clear = Effect.promise(() => rm(snapshot, { recursive: true, force: true }))
+    yield* clear
+    yield* Effect.promise(() => mkdir(snapshot))
     yield* set(client, "stop-writes-on-bgsave-error", "yes")
     yield* set(client, "save", "3600 1")
     yield* Effect.promise(() => client.bgsave())
@@ -25,8 +33,7 @@ const cannotSave: Refuse = (client) =>
     yield* until("the save fails", state, (text) => text.includes("rdb_last_bgsave_status:err"))
     return set(client, "stop-writes-on-bgsave-error", "no").pipe(
       Effect.andThen(set(client, "save", "")),
-      // The server starts there again after a kill.
-      Effect.andThen(Effect.promise(() => mkdir(dir, { recursive: true }))),
+      Effect.andThen(clear),
     )
   })
 

@@ -184,13 +184,14 @@ describe("ScoresSocket on redis-server", { concurrent: true }, () => {
   it.live("shows no board from before a restore when Redis is killed and loads one from its disk", () =>
     Effect.gen(function* () {
       const engine = yield* startRedisServer()
-      const client = yield* clientOf(engine.url)
+      const onRedis = <A>(use: (client: Client) => Promise<A>) =>
+        Effect.scoped(Effect.flatMap(clientOf(engine.url), (client) => Effect.promise(() => use(client))))
       const database = makeDatabase("own")
       const api = yield* startProcess(engine.url, database)
       yield* database.commit
       yield* api.refresh
       yield* until("the board before the restore is shown", api.shown, is<number | undefined>(2))
-      yield* Effect.promise(() => client.save())
+      yield* onRedis((client) => client.save())
 
       yield* database.restore
       yield* api.refresh
@@ -198,7 +199,7 @@ describe("ScoresSocket on redis-server", { concurrent: true }, () => {
       yield* engine.kill
       yield* engine.reload
       yield* until("Redis is up", api.isReady, is(true))
-      assert.include(yield* Effect.promise(() => client.get(BOARD_KEY)), '"version":2')
+      assert.include(yield* onRedis((client) => client.get(BOARD_KEY)), '"version":2')
       const restarted = yield* startProcess(engine.url, database)
       for (const process of [api, restarted]) {
         assert.strictEqual(yield* process.read, 1)
