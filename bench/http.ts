@@ -113,7 +113,8 @@ export const closedLoop = async (options: {
 
 /** Requests come at a fixed rate, whether or not earlier ones are answered; latency counts from when one was due. */
 export const openLoop = async (options: {
-  readonly port: number
+  /** Requests go to them in turn. */
+  readonly ports: ReadonlyArray<number>
   readonly ratePerSecond: number
   readonly seconds: number
   readonly request: (n: number) => string
@@ -124,8 +125,11 @@ export const openLoop = async (options: {
   /** Told of every answer, 0 for none, and of the time since the request was due. */
   readonly answered?: (n: number, status: number, millis: number) => void
 }): Promise<Load> => {
-  const idle = await Promise.all(Array.from({ length: 64 }, () => open(options.port)))
-  const all = new Set(idle)
+  const { ports } = options
+  const idle = await Promise.all(
+    ports.map((port) => Promise.all(Array.from({ length: Math.ceil(64 / ports.length) }, () => open(port)))),
+  )
+  const all = new Set(idle.flat())
   const most = options.mostConnections ?? Number.POSITIVE_INFINITY
   const { count, load } = collector()
   const begun = performance.now()
@@ -133,17 +137,19 @@ export const openLoop = async (options: {
   const answers: Array<Promise<void>> = []
   let inUse = 0
   // A server closes what was idle for a while.
-  const takeOpen = () => {
-    let connection = idle.pop()
-    while (connection?.socket.destroyed === true) connection = idle.pop()
+  const takeOpen = (connections: Array<Connection>) => {
+    let connection = connections.pop()
+    while (connection?.socket.destroyed === true) connection = connections.pop()
     return connection
   }
   const send = async (n: number) => {
     const due = begun + (n * 1000) / options.ratePerSecond
     options.started?.(n)
+    const turn = n % ports.length
+    const kept = idle[turn] ?? []
     // A server that is full may not even take the connection: a refusal like any other.
     const connection =
-      takeOpen() ?? (inUse < most ? await open(options.port).catch(() => undefined) : undefined)
+      takeOpen(kept) ?? (inUse < most ? await open(ports[turn] ?? 0).catch(() => undefined) : undefined)
     if (connection !== undefined) {
       all.add(connection)
       inUse += 1
@@ -153,7 +159,7 @@ export const openLoop = async (options: {
     options.answered?.(n, status, performance.now() - due)
     if (connection === undefined) return
     inUse -= 1
-    if (status !== 0) idle.push(connection)
+    if (status !== 0) kept.push(connection)
     else all.delete(connection)
   }
   for (let n = 0; n < total;) {

@@ -30,21 +30,35 @@ const { values, positionals } = parseArgs({
     profile: { type: "string" },
   },
 })
+const other = values.against === undefined ? express : checkout(values.against)
 const seconds = Number(values.seconds)
 const rounds = Number(values.rounds)
 
 /** Players among whom increments are drawn in turn; one of them when there is one hot player. */
 const PLAYERS = 1000
 
-const CELLS = ["32", "128", "hot", "latency", "reads", "freshness", "freshness-2000"] as const
+const CELLS = [
+  "32",
+  "128",
+  "hot",
+  "latency",
+  "reads",
+  "freshness",
+  "freshness-idle",
+  "freshness-2000",
+] as const
 type Cell = (typeof CELLS)[number]
 
 const isCell = (name: string): name is Cell => CELLS.some((cell) => cell === name)
 /** Takes minutes and is not compared with Express, so it runs only when it is named. */
 const OVERLOAD = "overload"
-const unknown = positionals.filter((name) => name !== OVERLOAD && !isCell(name))
+/** Starts a dozen processes, so it runs only when it is named. */
+const BOARDS = "boards"
+const unknown = positionals.filter((name) => name !== OVERLOAD && name !== BOARDS && !isCell(name))
 if (unknown.length > 0)
-  throw new Error(`No such benchmark: ${unknown.join(" ")}. There are: ${CELLS.join(" ")} ${OVERLOAD}`)
+  throw new Error(
+    `No such benchmark: ${unknown.join(" ")}. There are: ${CELLS.join(" ")} ${OVERLOAD} ${BOARDS}`,
+  )
 const chosen = positionals.length === 0 ? CELLS : positionals.filter(isCell)
 
 const players = Array.from({ length: PLAYERS }, (_, n): Player => ({
@@ -64,8 +78,12 @@ process.setMaxListeners(20)
 
 const program = Effect.gen(function* () {
   const identity = yield* FakeCognito.make
-  const postgres = yield* Postgres.make({ settings: {} })
-  const startOn = Effect.fnUntraced(function* (implementation: Implementation) {
+  // Four APIs and two workers of two systems open up to 120 connections.
+  const postgres = yield* Postgres.make({ settings: { max_connections: "150" } })
+  const startOn = Effect.fnUntraced(function* (
+    implementation: Implementation,
+    processes?: { readonly apis: number; readonly workers: number },
+  ) {
     const databaseUrl = yield* postgres.freshDatabase
     return yield* start({
       implementation,
@@ -73,7 +91,59 @@ const program = Effect.gen(function* () {
       identity: identity.env,
       players,
       profiles: values.profile,
+      ...(processes === undefined ? {} : { processes }),
     })
+  })
+  const issuer = identity.env.COGNITO_ISSUER
+  const ids = players.map(({ id }) => id)
+  const everyone = incrementsOf(issuer, ids)
+  const one = incrementsOf(issuer, ids.slice(0, 1))
+  const ten = incrementsOf(issuer, ids.slice(0, 10))
+
+  const compareOf =
+    (first: System, second: System) => async (title: string, run: (system: System) => Promise<Figures>) =>
+      console.log(
+        compare(
+          title,
+          [first.name, second.name],
+          await inTurns(
+            rounds,
+            () => run(first),
+            () => run(second),
+          ),
+        ),
+      )
+
+  const fresh = async (system: System, clients: number, ratePerSecond: number) => {
+    // The players that are watched have to be on the board, and their scores known.
+    for (const port of system.ports) await throughput({ ...system, port }, 16, 2 / system.ports.length, ten())
+    return freshness({
+      system,
+      clients,
+      ratePerSecond,
+      seconds,
+      emails: players.slice(0, 10).map(({ email }) => email),
+      before: await scoresOf(system),
+      request: ten(),
+    })
+  }
+
+  /** Through the hot paths: what is measured is compiled code. */
+  const warmUp = async (system: System) => {
+    for (const port of system.ports) await throughput({ ...system, port }, 32, 2, everyone())
+  }
+
+  /** Four APIs and two workers, as far apart as a cluster has them, at a low, a middle and a high rate. */
+  const boards = Effect.gen(function* () {
+    const processes = { apis: 4, workers: 2 }
+    const first = yield* startOn(ours, processes)
+    const second = yield* startOn(other, processes)
+    for (const system of [first, second]) yield* Effect.promise(() => warmUp(system))
+    for (const rate of [50, 300, 1000]) {
+      yield* Effect.promise(() =>
+        compareOf(first, second)(`${BOARDS}, ${rate} a second`, (system) => fresh(system, 20, rate)),
+      )
+    }
   })
   /** One system after the other, each behind a link to PostgreSQL that can be slow and stall. */
   const overloadOf = Effect.fnUntraced(function* (implementation: Implementation) {
@@ -91,17 +161,7 @@ const program = Effect.gen(function* () {
     const [lockedPlayer = "", ...others] = players.map(({ id }) => id)
     const lockedOne = incrementsOf(identity.env.COGNITO_ISSUER, [lockedPlayer])
     // A player without a score has no row to lock.
-    yield* Effect.promise(() =>
-      throughput(
-        system,
-        32,
-        2,
-        incrementsOf(
-          identity.env.COGNITO_ISSUER,
-          players.map(({ id }) => id),
-        )(),
-      ),
-    )
+    yield* Effect.promise(() => warmUp(system))
     console.log(
       yield* overload({
         system,
@@ -116,43 +176,12 @@ const program = Effect.gen(function* () {
   if (positionals.includes(OVERLOAD)) {
     yield* Effect.scoped(overloadOf(ours))
     if (values.against !== undefined) yield* Effect.scoped(overloadOf(checkout(values.against)))
-    if (chosen.length === 0) return
   }
+  if (positionals.includes(BOARDS)) yield* Effect.scoped(boards)
+  if (chosen.length === 0) return
   const first = yield* startOn(ours)
-  const second = yield* startOn(values.against === undefined ? express : checkout(values.against))
-  const names = [first.name, second.name] as const
-  const issuer = identity.env.COGNITO_ISSUER
-  const ids = players.map(({ id }) => id)
-  const everyone = incrementsOf(issuer, ids)
-  const one = incrementsOf(issuer, ids.slice(0, 1))
-  const ten = incrementsOf(issuer, ids.slice(0, 10))
-
-  const compareBoth = async (cell: Cell, run: (system: System) => Promise<Figures>) =>
-    console.log(
-      compare(
-        cell,
-        names,
-        await inTurns(
-          rounds,
-          () => run(first),
-          () => run(second),
-        ),
-      ),
-    )
-
-  const fresh = async (system: System, clients: number, ratePerSecond: number) => {
-    // The players that are watched have to be on the board, and their scores known.
-    await throughput(system, 16, 2, ten())
-    return freshness({
-      system,
-      clients,
-      ratePerSecond,
-      seconds,
-      emails: players.slice(0, 10).map(({ email }) => email),
-      before: await scoresOf(system),
-      request: ten(),
-    })
-  }
+  const second = yield* startOn(other)
+  const compareBoth = compareOf(first, second)
 
   const readers = Effect.gen(function* () {
     const server = Effect.fnUntraced(function* (name: string, env: Readonly<Record<string, string>>) {
@@ -206,13 +235,13 @@ const program = Effect.gen(function* () {
     ),
     reads: Effect.scoped(Effect.flatMap(readers, (all) => Effect.promise(() => compareReads(all)))),
     freshness: Effect.promise(() => compareBoth("freshness", (system) => fresh(system, 20, 50))),
+    "freshness-idle": Effect.promise(() => compareBoth("freshness-idle", (system) => fresh(system, 20, 2))),
     "freshness-2000": Effect.promise(() =>
       compareBoth("freshness-2000", (system) => fresh(system, 2000, Number(values.rate))),
     ),
   }
 
-  // Once through the hot paths of both: what is measured is compiled code.
-  for (const system of [first, second]) yield* Effect.promise(() => throughput(system, 32, 2, everyone()))
+  for (const system of [first, second]) yield* Effect.promise(() => warmUp(system))
   for (const cell of chosen) yield* runCell[cell]
 })
 

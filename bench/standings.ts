@@ -88,7 +88,7 @@ select pid from pg_stat_activity where application_name like 'scoreboard %'`,
   const spend = Effect.fnUntraced(function* (forSeconds: number) {
     const [api, database] = [system.cpu().api, yield* databaseCpu]
     yield* Effect.promise(() =>
-      openLoop({ port: system.port, ratePerSecond: boards, seconds: forSeconds, request: increments() }),
+      openLoop({ ports: [system.port], ratePerSecond: boards, seconds: forSeconds, request: increments() }),
     )
     let spent = 0
     for (const [pid, cpu] of yield* databaseCpu) spent += cpu - (database.get(pid) ?? 0)

@@ -1,10 +1,12 @@
 import { GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import { Client } from "pg"
 import { join } from "node:path"
 import type * as FakeCognito from "../test/support/engines/FakeCognito.ts"
 import { startRedisServer } from "../test/support/engines/RedisServer.ts"
+import { freePort } from "../test/support/engines/freePort.ts"
 import { startSqsServer } from "../test/support/engines/SqsServer.ts"
 import { spawn } from "../test/support/engines/ChildProcess.ts"
 import { cpuMicros } from "./figures.ts"
@@ -12,15 +14,20 @@ import { cpuMicros } from "./figures.ts"
 /** How long a queue may take to drain after a run before the run counts as broken. */
 const DRAIN_LIMIT_MILLIS = 120_000
 
-/** A system under test: API and worker as processes, with a database, a Redis and a queue of its own. */
+/** A system under test: APIs and workers as processes, with a database, a Redis and a queue of its own. */
 export interface System {
   readonly name: string
+  /** The first API's. */
   readonly port: number
+  /** Every API's. */
+  readonly ports: ReadonlyArray<number>
   readonly redisUrl: string
   /** Processor time so far, in microseconds. */
   readonly cpu: () => { readonly api: number; readonly worker: number }
-  /** Calls to SQS so far, by both processes. */
-  readonly calls: () => Promise<number>
+  /** Calls to SQS so far, by all processes: `Send`, `Receive` and `Delete`. */
+  readonly calls: () => Promise<Readonly<Record<string, number>>>
+  /** How often the board was selected from PostgreSQL so far, by all processes; NaN if they do not count it. */
+  readonly selects: () => Promise<number>
   /** Waits until every message was sent, received and deleted. */
   readonly drained: () => Promise<void>
   /**
@@ -41,6 +48,8 @@ export interface Implementation {
   readonly totals: ReadonlyArray<string>
   /** Rows that are still to be sent to the queue. */
   readonly unsent: string
+  /** The metrics that count selects of the board; none if there are none. */
+  readonly selects: RegExp | undefined
 }
 
 const scoreboard = (name: string, folder: string): Implementation => ({
@@ -51,6 +60,7 @@ const scoreboard = (name: string, folder: string): Implementation => ({
   insertPlayers: "insert into users (id, email) select * from unnest($1::text[], $2::text[])",
   totals: ["select coalesce(sum(score), 0) from scores", "select count(*) from score_events"],
   unsent: "select count(*) from outbox",
+  selects: /^(?:board_refreshes_total\{.*\}|board_reads_total\{.*source="postgresql".*\}) (\d+)/gm,
 })
 
 const root = join(import.meta.dirname, "..")
@@ -68,12 +78,15 @@ export const express: Implementation = {
   insertPlayers: "insert into users (id, email) select * from unnest($1::text[], $2::text[])",
   totals: ["select coalesce(sum(score), 0) from users"],
   unsent: "select 0",
+  selects: undefined,
 }
 
 export interface Player {
   readonly id: string
   readonly email: string
 }
+
+const readCalls = Schema.decodeUnknownSync(Schema.Record(Schema.String, Schema.Number))
 
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 
@@ -86,10 +99,12 @@ export const start = Effect.fnUntraced(function* (options: {
   readonly players: ReadonlyArray<Player>
   /** Where CPU profiles are written when the processes end; none when absent. */
   readonly profiles: string | undefined
-  /** More variables of both processes. */
+  /** More variables of all processes. */
   readonly env?: Readonly<Record<string, string>>
+  /** How many processes there are: one of each when left out. */
+  readonly processes?: { readonly apis: number; readonly workers: number }
 }) {
-  const { implementation } = options
+  const { implementation, processes = { apis: 1, workers: 1 } } = options
   const databaseUrl = Redacted.value(options.databaseUrl)
   const redis = yield* startRedisServer()
   const sqs = yield* startSqsServer()
@@ -107,8 +122,9 @@ export const start = Effect.fnUntraced(function* (options: {
     INCREMENT_RATE_LIMIT: "0",
     ...options.env,
   }
-  const run = (role: "api" | "worker", readyWhen: RegExp) =>
-    spawn({
+  const run = Effect.fnUntraced(function* (role: "api" | "worker", readyWhen: RegExp) {
+    const management = yield* freePort
+    const child = yield* spawn({
       command: process.execPath,
       args: [
         ...(options.profiles === undefined
@@ -121,11 +137,27 @@ export const start = Effect.fnUntraced(function* (options: {
         implementation[role],
       ],
       cwd: implementation.folder,
-      env,
+      env: { MANAGEMENT_PORT: String(management), ...env },
       readyWhen,
     })
-  const api = yield* run("api", /listening.*?"port":"?(\d+)|listening on (\d+)/)
-  const worker = yield* run("worker", /polling|"connection":"subscriber"|Redis is connected/)
+    return { ...child, management }
+  })
+  const apis = yield* Effect.replicateEffect(
+    run("api", /listening.*?"port":"?(\d+)|listening on (\d+)/),
+    processes.apis,
+  )
+  const workers = yield* Effect.replicateEffect(
+    run("worker", /polling|"connection":"subscriber"|Redis is connected/),
+    processes.workers,
+  )
+  const cpuOf = (children: ReadonlyArray<{ readonly pid: number }>) =>
+    children.reduce((sum, { pid }) => sum + cpuMicros(pid), 0)
+  const selectsOf = async (management: number) => {
+    const { selects } = implementation
+    if (selects === undefined) return Number.NaN
+    const text = await (await fetch(`http://127.0.0.1:${management}/metrics`)).text()
+    return [...text.matchAll(selects)].reduce((sum, [, count]) => sum + Number(count), 0)
+  }
 
   const sql = yield* Effect.acquireRelease(
     Effect.promise(async () => {
@@ -172,12 +204,18 @@ export const start = Effect.fnUntraced(function* (options: {
   const totalsAtFirst = yield* Effect.promise(() => Promise.all(implementation.totals.map(count)))
   let accepted = 0
   let unknown = 0
+  const ports = apis.map(({ ready }) => Number(ready[1] ?? ready[2]))
   const system: System = {
     name: implementation.name,
-    port: Number(api.ready[1] ?? api.ready[2]),
+    port: ports[0] ?? 0,
+    ports,
     redisUrl: redis.url,
-    cpu: () => ({ api: cpuMicros(api.pid), worker: cpuMicros(worker.pid) }),
-    calls: async () => Number(await (await fetch(`${sqs.endpoint}/_calls`)).text()),
+    cpu: () => ({ api: cpuOf(apis), worker: cpuOf(workers) }),
+    calls: async () => readCalls(await (await fetch(`${sqs.endpoint}/_calls`)).json()),
+    selects: async () => {
+      const counts = await Promise.all([...apis, ...workers].map(({ management }) => selectsOf(management)))
+      return counts.reduce((sum, n) => sum + n, 0)
+    },
     drained: async () => {
       const until = performance.now() + DRAIN_LIMIT_MILLIS
       while ((await count(implementation.unsent)) > 0 || (await queued()) > 0) {
@@ -192,7 +230,7 @@ export const start = Effect.fnUntraced(function* (options: {
       accepted += load.accepted
       unknown += load.unknown
       if (totals.every((n) => n === totals[0] && n >= accepted && n <= accepted + unknown)) return
-      const log = [...api.lines(), ...worker.lines()].slice(-20).join("\n")
+      const log = [...apis, ...workers].flatMap((child) => child.lines().slice(-10)).join("\n")
       throw new Error(
         `${implementation.name}: ${accepted} increments were accepted, ${unknown} are unknown, the database got ${totals.join(" and ")}\n${log}`,
       )

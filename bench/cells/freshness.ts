@@ -63,24 +63,36 @@ export const freshness = async (options: {
       }
     })
   }
+  /** Boards of one viewer of each API. */
+  let boards = 0
   const emailOf = (n: number) => emails[n % emails.length] ?? ""
+  const portOf = (n: number) => system.ports[n % system.ports.length] ?? 0
   while (sockets.length < options.clients) {
     const some = Math.min(OPEN_AT_ONCE, options.clients - sockets.length)
-    const opened = await Promise.all(Array.from({ length: some }, () => openSocket(system.port)))
+    const opened = await Promise.all(
+      Array.from({ length: some }, (_, n) => openSocket(portOf(sockets.length + n))),
+    )
     for (const socket of opened) {
       watch(socket)
       sockets.push(socket)
     }
   }
+  for (const socket of sockets.slice(0, system.ports.length)) socket.on("message", () => boards++)
+  const [begun, selects] = [performance.now(), await system.selects()]
   const { load, cost } = await measure(system, () =>
     openLoop({
-      port: system.port,
+      ports: system.ports,
       ratePerSecond: options.ratePerSecond,
       seconds: options.seconds,
       request: options.request,
       started: (n) => void started.get(emailOf(n))?.push(performance.now()),
     }),
   )
+  const seconds = (performance.now() - begun) / 1000
+  const figures = {
+    "boards a second, each API": boards / system.ports.length / seconds,
+    "selects of the board a second": ((await system.selects()) - selects) / seconds,
+  }
   await new Promise((resolve) => setTimeout(resolve, LAST_BOARDS_MILLIS))
   for (const socket of sockets) socket.terminate()
   const sorted = seen.toSorted((a, b) => a - b)
@@ -88,6 +100,7 @@ export const freshness = async (options: {
     "board p50 ms": quantile(sorted, 0.5),
     "board p99 ms": quantile(sorted, 0.99),
     "seen share": seen.length / (load.accepted * options.clients),
+    ...figures,
     ...cost,
   }
 }

@@ -5,6 +5,9 @@ import type { System } from "../system.ts"
 /** The nth increment of a run. */
 export type IncrementRequest = (n: number) => string
 
+/** Calls to SQS, by kind. */
+const KINDS = ["Send", "Receive", "Delete"] as const
+
 /** Drives one system, waits until its queue is empty, holds it to its answers, and gives the cost of an increment. */
 export const measure = async (
   system: System,
@@ -17,12 +20,14 @@ export const measure = async (
   const callsAfter = await system.calls()
   await system.reconcile(load)
   const each = (total: number) => total / load.accepted
+  const callsOf = KINDS.map((kind) => (callsAfter[kind] ?? 0) - (calls[kind] ?? 0))
   return {
     load,
     cost: {
       "API CPU µs per increment": each(after.api - cpu.api),
       "worker CPU µs per increment": each(after.worker - cpu.worker),
-      "SQS calls per increment": each(callsAfter - calls),
+      "SQS calls per increment": each(callsOf.reduce((sum, n) => sum + n, 0)),
+      ...Object.fromEntries(KINDS.map((kind, n) => [`${kind} calls per increment`, each(callsOf[n] ?? 0)])),
       "refused share": load.failed / (load.accepted + load.failed),
     },
   }
@@ -54,7 +59,7 @@ export const latency = async (
   request: IncrementRequest,
 ): Promise<Figures> => {
   const { load, cost } = await measure(system, () =>
-    openLoop({ port: system.port, ratePerSecond, seconds, request }),
+    openLoop({ ports: system.ports, ratePerSecond, seconds, request }),
   )
   return {
     "p50 ms": quantile(load.latencyMillis, 0.5),

@@ -84,7 +84,7 @@ export const overload = Effect.fnUntraced(function* (options: {
   ) {
     const results = bySecond(seconds, isCounted)
     const load = yield* Effect.promise(() =>
-      openLoop({ port: system.port, ratePerSecond, seconds, request, answered: results.answered }),
+      openLoop({ ports: system.ports, ratePerSecond, seconds, request, answered: results.answered }),
     )
     rows.push(results.row(name))
     yield* Effect.promise(() => pause(3000))

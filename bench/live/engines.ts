@@ -37,14 +37,15 @@ export const startEngines = Effect.gen(function* () {
 
 /** Starts a server that tells what it holds when asked (see gc.ts); it ends with the scope. */
 export const startServer = Effect.fnUntraced(function* (options: {
-  /** From the root of the project. */
+  /** The checkout, this one when left out, and the file in it. */
+  readonly folder?: string
   readonly entry: string
   readonly env: Readonly<Record<string, string | undefined>>
 }) {
   const server = yield* spawn({
     command: process.execPath,
     args: ["--expose-gc", "--import", "./bench/live/gc.ts", options.entry],
-    cwd: root,
+    cwd: options.folder ?? root,
     env: options.env,
     readyWhen: /API is listening.*?"port":"?(\d+)|listening on (\d+)/,
   })

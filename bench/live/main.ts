@@ -5,28 +5,43 @@ import { startEngines, startServer } from "./engines.ts"
 import { measure, type Measured } from "./measure.ts"
 import { table } from "./table.ts"
 
-/** What is compared: this system's API, and two servers that do the same push the usual ways. */
-const implementations = [
-  { name: "hub", entry: "src/main-api.ts", protocol: "websocket" },
+interface Implementation {
+  readonly name: string
+  readonly folder?: string
+  readonly entry: string
+  readonly protocol: "websocket" | "socket.io"
+}
+
+const hub: Implementation = { name: "hub", entry: "src/main-api.ts", protocol: "websocket" }
+
+/** Two servers that do the same push the usual ways. */
+const usual: ReadonlyArray<Implementation> = [
   { name: "ws loop", entry: "bench/live/loop.ts", protocol: "websocket" },
   { name: "Socket.IO", entry: "bench/live/socketio.ts", protocol: "socket.io" },
-] as const
+]
 
 /**
- * The push path beside `ws.send` in a loop and Socket.IO 4, each in a fresh process per round, in turns, on one
- * Redis. Prints a table of ratios. Linux only: reads /proc.
+ * The push path beside `ws.send` in a loop and Socket.IO 4, or beside another checkout of itself, each in a fresh
+ * process per round, in turns, on one Redis. Prints a table of ratios. Linux only: reads /proc.
  */
 export const live = Effect.fnUntraced(function* (options: {
   readonly rounds: number
   /** Sockets for processor time, memory and connecting; twice as many for the time to the last. */
   readonly sockets: number
   readonly seconds: number
+  /** The folder of the other checkout. */
+  readonly against?: string | undefined
 }) {
+  const { against } = options
+  const implementations = [
+    hub,
+    ...(against === undefined ? usual : [{ ...hub, name: "baseline", folder: against }]),
+  ]
   const { redis, env } = yield* startEngines
 
   let run = 0
-  const one = Effect.fnUntraced(function* (implementation: (typeof implementations)[number]) {
-    const server = yield* startServer({ entry: implementation.entry, env })
+  const one = Effect.fnUntraced(function* (implementation: Implementation) {
+    const server = yield* startServer({ ...implementation, env })
     return yield* measure({
       ...options,
       server,
@@ -54,11 +69,13 @@ if (import.meta.main) {
       rounds: { type: "string", default: "3" },
       sockets: { type: "string", default: "5000" },
       seconds: { type: "string", default: "6" },
+      against: { type: "string" },
     },
   })
   live({
     rounds: Number(values.rounds),
     sockets: Number(values.sockets),
     seconds: Number(values.seconds),
+    against: values.against,
   }).pipe(Effect.scoped, NodeRuntime.runMain())
 }

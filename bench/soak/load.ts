@@ -36,7 +36,7 @@ export const offer = async (options: {
       sent += Math.round(ratePerSecond * seconds)
       parts.push(
         openLoop({
-          port,
+          ports: [port],
           ratePerSecond,
           seconds,
           mostConnections: MOST_CONNECTIONS,
