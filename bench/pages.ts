@@ -6,7 +6,6 @@ import { parseArgs } from "node:util"
 import { SqlLevels } from "../src/services/Sql/SqlLevels.ts"
 import * as SqlLevelsPostgres from "../src/services/Sql/SqlLevelsPostgres.ts"
 import * as FakeCognito from "../test/support/engines/FakeCognito.ts"
-import { freePort } from "../test/support/engines/freePort.ts"
 import * as Postgres from "../test/support/engines/Postgres.ts"
 import { mint } from "../test/support/engines/TokenIssuer.ts"
 import { quantile } from "./figures.ts"
@@ -43,14 +42,13 @@ const program = Effect.gen(function* () {
     Context.get(SqlLevels),
   )
   yield* levels.generate({ players: Number(values.players), besideRealPlayers: false })
-  const management = yield* freePort
   const system = yield* start({
     implementation: ours,
     databaseUrl: postgres.url,
     identity: identity.env,
     players: [],
     profiles: undefined,
-    env: { MANAGEMENT_PORT: String(management), PAGE_RATE_LIMIT_ADDRESS: values.limit },
+    env: { PAGE_RATE_LIMIT_ADDRESS: values.limit },
   })
   const url = `http://127.0.0.1:${system.port}`
   const now = Math.floor(Date.now() / 1000)
@@ -84,7 +82,7 @@ const program = Effect.gen(function* () {
       const { status, millis: took } = await logout()
       millis.push(took)
       if (status !== 204) bad.push(`logout ${status}`)
-      const ready = await (await fetch(`http://127.0.0.1:${management}/health/ready`)).text()
+      const ready = await (await fetch(`http://127.0.0.1:${system.management}/health/ready`)).text()
       if (!ready.includes('"postgresql":"up"')) bad.push("not ready")
       const board = await fetch(`${url}/scores`)
       await board.arrayBuffer()

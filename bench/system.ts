@@ -21,6 +21,8 @@ export interface System {
   readonly port: number
   /** Every API's. */
   readonly ports: ReadonlyArray<number>
+  /** The first API's port for operators. */
+  readonly management: number
   readonly redisUrl: string
   /** Processor time so far, in microseconds. */
   readonly cpu: () => { readonly api: number; readonly worker: number }
@@ -209,6 +211,7 @@ export const start = Effect.fnUntraced(function* (options: {
     name: implementation.name,
     port: ports[0] ?? 0,
     ports,
+    management: apis[0]?.management ?? 0,
     redisUrl: redis.url,
     cpu: () => ({ api: cpuOf(apis), worker: cpuOf(workers) }),
     calls: async () => readCalls(await (await fetch(`${sqs.endpoint}/_calls`)).json()),
