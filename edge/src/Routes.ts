@@ -14,6 +14,8 @@ export interface Keep {
   readonly query: ReadonlyMap<string, RegExp> | "any"
   /** Clients can make up any number of answers to keep: another query, another file name. */
   readonly isUnbounded?: boolean
+  /** Clients poll it: one that has the last answer waits for a newer one while the origin is unavailable. */
+  readonly isPolled?: boolean
 }
 
 /** What the edge does with requests to a path. */
@@ -71,7 +73,7 @@ export const ROUTES: ReadonlyArray<Route> = [
     path: "/scores",
     methods: READ,
     limit: "READS",
-    keep: { freshMillis: BOARD_FRESH_MILLIS, staleMillis: STALE_MILLIS, query: new Map() },
+    keep: { freshMillis: BOARD_FRESH_MILLIS, staleMillis: STALE_MILLIS, query: new Map(), isPolled: true },
   },
   {
     path: "/scores/page",

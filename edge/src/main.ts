@@ -1,6 +1,6 @@
 import { networkOf } from "../../src/foundation/ClientNetwork.ts"
 import { MAX_HEADER_BYTES } from "../../src/foundation/PublicHttp.ts"
-import { idOf, limited, problem, shown, unavailable, type Visit } from "./Answers.ts"
+import { has, idOf, limited, problem, shown, unavailable, type Visit } from "./Answers.ts"
 import { readBody } from "./Body.ts"
 import { ask, forwarded, isOfApi, type Origin } from "./Origin.ts"
 import { Reads } from "./Reads.ts"
@@ -85,7 +85,7 @@ const giveKept = async (
   origin: Origin,
   visit: Visit,
   { target, isScarce }: Kept,
-  times: Pick<Keep, "freshMillis" | "staleMillis">,
+  times: Pick<Keep, "freshMillis" | "staleMillis" | "isPolled">,
   ctx: ExecutionContext,
 ): Promise<Response> => {
   const { network, allowedOrigin, url } = visit
@@ -96,6 +96,7 @@ const giveKept = async (
       freshMillis: times.freshMillis,
       staleMillis: times.staleMillis,
       account: isScarce ? network : undefined,
+      has: times.isPolled === true ? (answer) => has(visit, answer) : undefined,
       ask: (last) => ask(origin, visit, target, last),
       mayAsk: async () =>
         !isScarce ||

@@ -147,16 +147,16 @@ describe("A connection", () => {
   })
 
   describe("that polls", () => {
-    it("dials within a second when a poll is answered after a miss, and at no other answer", () => {
+    it("dials within 0.3 s when a poll is answered after a miss, and at no other answer", () => {
       const waiting: ReadonlyArray<Step> = ["seen", "socketEnded", "redialDue", "socketEnded"]
       const redialAt = (...steps: ReadonlyArray<Step>) => needsOf(after(...waiting, ...steps)).redialAt
       assert.strictEqual(redialAt(), 2_000)
       assert.strictEqual(redialAt("pollAnswered"), 2_000)
-      assert.strictEqual(redialAt("pollMissed", 500, "pollAnswered"), 1_500)
+      assert.strictEqual(redialAt("pollMissed", 500, "pollAnswered"), 800)
       assert.strictEqual(redialAt("pollMissed", 500, "pollStale"), 2_000)
-      assert.strictEqual(redialAt("pollStale", 500, "pollAnswered"), 1_500)
+      assert.strictEqual(redialAt("pollStale", 500, "pollAnswered"), 800)
       assert.strictEqual(redialAt("pollAnswered", 500, "pollStale"), 2_000)
-      assert.strictEqual(redialAt("pollMissed", 500, "pollAnswered", 200, "pollAnswered"), 1_500)
+      assert.strictEqual(redialAt("pollMissed", 500, "pollAnswered", 200, "pollAnswered"), 800)
     })
 
     it("keeps the dial that is under way when a poll is answered again", () => {
