@@ -67,8 +67,11 @@ const HOLD_MILLIS = 8_000
  */
 const HOLD_AGE_MILLIS = 18_000
 
-/** How many requests wait at once; all dial within 0.3 s of the origin's return. Each holds a few KB, an isolate 128 MB. */
+/** How many reads, and how many others, wait at once; all reach the origin within 0.3 s of its return. Each holds a few KB, an isolate 128 MB. */
 const SEATS = 500
+
+/** A failure before this says nothing about now: while somebody waits, the origin is asked twice a second. */
+const RECENT_MILLIS = 2 * RETRY_MILLIS
 
 /** An asker that takes longer is given up: the runtime may have ended it with the request that it belonged to. */
 const LOST_MILLIS = 15_000
@@ -103,21 +106,40 @@ export class Reads {
   readonly #asking = new Map<string, Asking>()
   readonly #failures = new LruMap<string, Failure>(CAPACITY)
   readonly #seats = new Seats(SEATS)
+  readonly #otherSeats = new Seats(SEATS)
 
   async read(question: Question, around: Surroundings): Promise<Reply> {
     const begun = around.now()
     const reply = await this.#readOnce(question, around)
     if (reply.from !== "away" || question.has?.(reply.answer) !== true) return reply
+    const isOld = ageMillis(reply.answer, around.now()) >= HOLD_AGE_MILLIS
+    const wait = isOld ? this.#wait(this.#seats, question, begun + HOLD_MILLIS, around) : undefined
+    return (await wait) ?? give("away", reply.answer, around.now())
+  }
+
+  /**
+   * Waits up to 8 s while the origin is known not to answer this question, for a request that needs the origin itself.
+   * Returns "away" if it still does not; "unknown" if nobody has asked lately, or too many wait.
+   */
+  async untilBack(question: Question, around: Surroundings): Promise<"back" | "away" | "unknown"> {
     const now = around.now()
-    const until = begun + HOLD_MILLIS
-    if (ageMillis(reply.answer, now) < HOLD_AGE_MILLIS || until <= now) return reply
-    const leave = this.#seats.take(now, until)
-    if (leave === undefined) return reply
-    try {
-      return (await this.#await(question, until - now, around)) ?? give("away", reply.answer, around.now())
-    } finally {
-      leave()
-    }
+    const failure = this.#failures.peek(question.key)
+    if (failure === undefined || now - failure.at > RECENT_MILLIS) return "unknown"
+    const wait = this.#wait(this.#otherSeats, question, now + HOLD_MILLIS, around)
+    if (wait === undefined) return "unknown"
+    return (await wait) === undefined ? "away" : "back"
+  }
+
+  /** Waits on a seat until then for a good answer. Undefined at once = no seat or time is left; later = no answer came. */
+  #wait(
+    seats: Seats,
+    question: Question,
+    until: number,
+    around: Surroundings,
+  ): Promise<Reply | undefined> | undefined {
+    const now = around.now()
+    const leave = until <= now ? undefined : seats.take(now, until)
+    return leave && this.#await(question, until - now, around).finally(leave)
   }
 
   /**

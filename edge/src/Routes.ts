@@ -37,6 +37,14 @@ const WRITE = ["POST"]
 const BOARD_FRESH_MILLIS = 1_000
 const STALE_MILLIS = 5_000
 
+export const BOARD_PATH = "/scores"
+export const BOARD_KEEP: Keep = {
+  freshMillis: BOARD_FRESH_MILLIS,
+  staleMillis: STALE_MILLIS,
+  query: new Map(),
+  isPolled: true,
+}
+
 /** The page must follow a deployment at once; its tag makes asking cheap. */
 const PAGE_FRESH_MILLIS = 1_000
 
@@ -69,12 +77,7 @@ const ASSETS: Route = {
  * API serves and with its OpenAPI document.
  */
 export const ROUTES: ReadonlyArray<Route> = [
-  {
-    path: "/scores",
-    methods: READ,
-    limit: "READS",
-    keep: { freshMillis: BOARD_FRESH_MILLIS, staleMillis: STALE_MILLIS, query: new Map(), isPolled: true },
-  },
+  { path: BOARD_PATH, methods: READ, limit: "READS", keep: BOARD_KEEP },
   {
     path: "/scores/page",
     methods: READ,
