@@ -164,6 +164,13 @@ describe("A connection", () => {
       assert.deepStrictEqual(needsOf(state), { ...nothing, socket: true, poller: true })
     })
 
+    it("dials once more within 0.3 s when a dial fails during which a current board came again", () => {
+      const dialing: ReadonlyArray<Step> = ["seen", "socketEnded", "pollStale", "redialDue", "pollAnswered"]
+      assert.strictEqual(needsOf(after(...dialing, 500, "socketEnded")).redialAt, 800)
+      const again = after(...dialing, 500, "socketEnded", 300, "redialDue", "pollAnswered", "socketEnded")
+      assert.strictEqual(needsOf(again).redialAt, 800 + 4_000)
+    })
+
     it("stops polling at the first board", () => {
       assert.deepStrictEqual(needsOf(after("seen", "socketEnded", "redialDue", "oldBoard")), {
         ...nothing,
