@@ -5,7 +5,7 @@ import {
   WELL_FORMED_ID,
 } from "../../src/foundation/PublicHttp.ts"
 import { originalTag } from "../../src/domain/EntityTag.ts"
-import type { Reply } from "./Reads.ts"
+import type { Plain, Reply } from "./Reads.ts"
 
 /** Who asks, and what every answer to it carries. */
 export interface Visit {
@@ -84,6 +84,10 @@ const matches = (ifNoneMatch: string | null, etag: string | undefined) =>
     .map((tag) => tag.trim())
     .some((tag) => tag === "*" || originalTag(tag) === originalTag(etag))
 
+/** Whether the client says that it has this answer already. */
+export const has = ({ request }: Visit, { status, headers }: Plain): boolean =>
+  status === 200 && matches(request.headers.get("if-none-match"), headers["etag"])
+
 const HOW = {
   hit: "hit",
   miss: "fwd=miss",
@@ -97,7 +101,7 @@ export const shown = (visit: Visit, reply: Extract<Reply, { readonly answer: unk
   const headers = new Headers({ ...answer.headers, ...commonHeaders(visit) })
   headers.set("age", String(ageSeconds))
   headers.set("cache-status", `edge; ${HOW[from]}`)
-  if (answer.status === 200 && matches(visit.request.headers.get("if-none-match"), answer.headers["etag"])) {
+  if (has(visit, answer)) {
     headers.delete("content-type")
     return new Response(null, { status: 304, headers })
   }

@@ -1,4 +1,5 @@
 import { LruMap } from "../../src/foundation/LruMap.ts"
+import { Seats } from "./Seats.ts"
 
 /** An answer as plain data: a Response belongs to the request that it was made for. */
 export interface Plain {
@@ -23,6 +24,11 @@ export interface Question {
   readonly ask: (last: Plain | undefined) => Promise<Plain | undefined>
   /** Whether the origin may be asked now. Called once before each `ask`. */
   readonly mayAsk: () => Promise<boolean>
+  /**
+   * Whether the client has this answer already. It then waits for a newer one while the origin is unavailable. Absent = it
+   * never waits. Only for questions without an `account`.
+   */
+  readonly has?: ((answer: Plain) => boolean) | undefined
 }
 
 /** What Reads needs from its surroundings. */
@@ -51,6 +57,21 @@ const KEEP_MILLIS = 3_600_000
 
 /** After a failure the origin is asked again so much later, and not by every request. */
 const RETRY_MILLIS = 500
+
+/** How long a client that has the last answer waits for another, from its request on. Our client gives up after 10 s. */
+const HOLD_MILLIS = 8_000
+
+/**
+ * How old the last answer is before anybody waits. Our client polls every 6 s or oftener, and dials quickly if it got a
+ * board that was over 10 s old and then a current one; with whole seconds and time on the way, it has got one by now.
+ */
+const HOLD_AGE_MILLIS = 18_000
+
+/** How many reads, and how many others, wait at once; all reach the origin within 0.3 s of its return. Each holds a few KB, an isolate 128 MB. */
+const SEATS = 500
+
+/** A failure before this says nothing about now: while somebody waits, the origin is asked twice a second. */
+const RECENT_MILLIS = 2 * RETRY_MILLIS
 
 /** An asker that takes longer is given up: the runtime may have ended it with the request that it belonged to. */
 const LOST_MILLIS = 15_000
@@ -84,8 +105,65 @@ export class Reads {
   readonly #large = new LruMap<string, Plain>(LARGE_CAPACITY)
   readonly #asking = new Map<string, Asking>()
   readonly #failures = new LruMap<string, Failure>(CAPACITY)
+  readonly #seats = new Seats(SEATS)
+  readonly #otherSeats = new Seats(SEATS)
 
   async read(question: Question, around: Surroundings): Promise<Reply> {
+    const begun = around.now()
+    const reply = await this.#readOnce(question, around)
+    if (reply.from !== "away" || question.has?.(reply.answer) !== true) return reply
+    const isOld = ageMillis(reply.answer, around.now()) >= HOLD_AGE_MILLIS
+    const wait = isOld ? this.#wait(this.#seats, question, begun + HOLD_MILLIS, around) : undefined
+    return (await wait) ?? give("away", reply.answer, around.now())
+  }
+
+  /**
+   * Waits up to 8 s while the origin is known not to answer this question, for a request that needs the origin itself.
+   * Returns "away" if it still does not; "unknown" if nobody has asked lately, or too many wait.
+   */
+  async untilBack(question: Question, around: Surroundings): Promise<"back" | "away" | "unknown"> {
+    const now = around.now()
+    const failure = this.#failures.peek(question.key)
+    if (failure === undefined || now - failure.at > RECENT_MILLIS) return "unknown"
+    const wait = this.#wait(this.#otherSeats, question, now + HOLD_MILLIS, around)
+    if (wait === undefined) return "unknown"
+    return (await wait) === undefined ? "away" : "back"
+  }
+
+  /** Waits on a seat until then for a good answer. Undefined at once = no seat or time is left; later = no answer came. */
+  #wait(
+    seats: Seats,
+    question: Question,
+    until: number,
+    around: Surroundings,
+  ): Promise<Reply | undefined> | undefined {
+    const now = around.now()
+    const leave = until <= now ? undefined : seats.take(now, until)
+    return leave && this.#await(question, until - now, around).finally(leave)
+  }
+
+  /**
+   * Waits so long for a good answer, and asks for it like everybody else; undefined = none came. All who wait wake up
+   * half a second after the last failure, and the first of them asks.
+   */
+  async #await(question: Question, millis: number, around: Surroundings): Promise<Reply | undefined> {
+    const begun = around.now()
+    // A flag, because the clock stands still between two events: it may not have reached the end when the timer has.
+    let isOver = false
+    const end = around.sleep(millis).then(() => void (isOver = true))
+    for (;;) {
+      const failedAt = this.#failures.peek(question.key)?.at ?? around.now()
+      await Promise.race([around.sleep(Math.max(0, failedAt + RETRY_MILLIS - around.now())), end])
+      if (isOver) return undefined
+      const asking = this.#ask(question, this.#remembered(question.key), around)
+      around.outlive(asking.outcome)
+      const { answer } = (await Promise.race([asking.outcome, end])) ?? {}
+      if (answer === undefined || !isGood(answer)) continue
+      return give(answer.askedAt < begun ? "hit" : "miss", answer, around.now())
+    }
+  }
+
+  async #readOnce(question: Question, around: Surroundings): Promise<Reply> {
     const { key, freshMillis } = question
     const begun = around.now()
     const known = this.#remembered(key)

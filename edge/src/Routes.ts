@@ -14,6 +14,8 @@ export interface Keep {
   readonly query: ReadonlyMap<string, RegExp> | "any"
   /** Clients can make up any number of answers to keep: another query, another file name. */
   readonly isUnbounded?: boolean
+  /** Clients poll it: one that has the last answer waits for a newer one while the origin is unavailable. */
+  readonly isPolled?: boolean
 }
 
 /** What the edge does with requests to a path. */
@@ -34,6 +36,14 @@ const WRITE = ["POST"]
 /** What the API allows any cache, in src/programs/http/CacheControl.ts: of pages of ranks it allows no stale ones. */
 const BOARD_FRESH_MILLIS = 1_000
 const STALE_MILLIS = 5_000
+
+export const BOARD_PATH = "/scores"
+export const BOARD_KEEP: Keep = {
+  freshMillis: BOARD_FRESH_MILLIS,
+  staleMillis: STALE_MILLIS,
+  query: new Map(),
+  isPolled: true,
+}
 
 /** The page must follow a deployment at once; its tag makes asking cheap. */
 const PAGE_FRESH_MILLIS = 1_000
@@ -67,12 +77,7 @@ const ASSETS: Route = {
  * API serves and with its OpenAPI document.
  */
 export const ROUTES: ReadonlyArray<Route> = [
-  {
-    path: "/scores",
-    methods: READ,
-    limit: "READS",
-    keep: { freshMillis: BOARD_FRESH_MILLIS, staleMillis: STALE_MILLIS, query: new Map() },
-  },
+  { path: BOARD_PATH, methods: READ, limit: "READS", keep: BOARD_KEEP },
   {
     path: "/scores/page",
     methods: READ,

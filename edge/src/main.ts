@@ -1,10 +1,12 @@
 import { networkOf } from "../../src/foundation/ClientNetwork.ts"
 import { MAX_HEADER_BYTES } from "../../src/foundation/PublicHttp.ts"
-import { idOf, limited, problem, shown, unavailable, type Visit } from "./Answers.ts"
+import { has, idOf, limited, problem, shown, unavailable, type Visit } from "./Answers.ts"
 import { readBody } from "./Body.ts"
 import { ask, forwarded, isOfApi, type Origin } from "./Origin.ts"
-import { Reads } from "./Reads.ts"
+import { type Question, Reads, type Surroundings } from "./Reads.ts"
 import {
+  BOARD_KEEP,
+  BOARD_PATH,
   type Keep,
   keptFor,
   type Kept,
@@ -43,6 +45,9 @@ const ANSWER_MILLIS = 20_000
 /** How long a preflight is kept. A browser remembers it for 10 minutes. */
 const PREFLIGHT = { freshMillis: 60_000, staleMillis: 0 }
 
+/** Dials that waited reach the origin within this time after its return. */
+const RETURN_SPREAD_MILLIS = 300
+
 const reads = new Reads()
 
 /** Whether a limit allows one more. A limiter that fails allows it: the API has limits of its own. */
@@ -79,43 +84,73 @@ const malformed = (visit: Visit, route: Route | undefined): Response | undefined
     : problem(visit, 405, { allow: route.methods.join(", ") })
 }
 
+type Times = Pick<Keep, "freshMillis" | "staleMillis" | "isPolled">
+
+/** The question that a request for a kept answer asks. */
+const questionOf = (
+  env: Env,
+  origin: Origin,
+  visit: Visit,
+  { target, isScarce }: Kept,
+  times: Times,
+): Question => {
+  const { network, allowedOrigin, url } = visit
+  const preflight = isPreflight(visit) ? "OPTIONS " : ""
+  return {
+    key: `${preflight}${target} ${allowedOrigin ?? ""}`,
+    freshMillis: times.freshMillis,
+    staleMillis: times.staleMillis,
+    account: isScarce ? network : undefined,
+    has: times.isPolled === true ? (answer) => has(visit, answer) : undefined,
+    ask: (last) => ask(origin, visit, target, last),
+    mayAsk: async () =>
+      !isScarce ||
+      ((await allows(env.SCARCE, network)) &&
+        (await allows(env.SCARCE_ALL, url.pathname.split("/")[1] ?? ""))),
+  }
+}
+
+const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
+
+const around = ({ url }: Visit, ctx: ExecutionContext): Surroundings => ({
+  ...makeStore(caches.default, url.origin),
+  now: Date.now,
+  sleep,
+  outlive: (work) => ctx.waitUntil(work),
+})
+
 /** Gives the kept answer that a request asks for. */
 const giveKept = async (
   env: Env,
   origin: Origin,
   visit: Visit,
-  { target, isScarce }: Kept,
-  times: Pick<Keep, "freshMillis" | "staleMillis">,
+  kept: Kept,
+  times: Times,
   ctx: ExecutionContext,
 ): Promise<Response> => {
-  const { network, allowedOrigin, url } = visit
-  const preflight = isPreflight(visit) ? "OPTIONS " : ""
-  const reply = await reads.read(
-    {
-      key: `${preflight}${target} ${allowedOrigin ?? ""}`,
-      freshMillis: times.freshMillis,
-      staleMillis: times.staleMillis,
-      account: isScarce ? network : undefined,
-      ask: (last) => ask(origin, visit, target, last),
-      mayAsk: async () =>
-        !isScarce ||
-        ((await allows(env.SCARCE, network)) &&
-          (await allows(env.SCARCE_ALL, url.pathname.split("/")[1] ?? ""))),
-    },
-    {
-      ...makeStore(caches.default, url.origin),
-      now: Date.now,
-      sleep: (millis) => new Promise((resolve) => setTimeout(resolve, millis)),
-      outlive: (work) => ctx.waitUntil(work),
-    },
-  )
+  const reply = await reads.read(questionOf(env, origin, visit, kept, times), around(visit, ctx))
   if ("answer" in reply) return shown(visit, reply)
   return reply.from === "refused" ? limited(visit, PERIOD_SECONDS.SCARCE) : unavailable(visit)
 }
 
+/**
+ * A viewer's dial waits while the board cannot be had: it would fail, and count against the limit of its network, which
+ * would then refuse the viewers of a whole office at the origin's return. Returns whether the origin is still away.
+ */
+const isAwayFor = async (env: Env, origin: Origin, visit: Visit, ctx: ExecutionContext): Promise<boolean> => {
+  const board = { target: BOARD_PATH, isScarce: false }
+  // The same board as the viewer's page polls, whose origin the key contains.
+  const question = questionOf(env, origin, visit, board, BOARD_KEEP)
+  const found = await reads.untilBack(question, around(visit, ctx))
+  if (found === "back") await sleep(RETURN_SPREAD_MILLIS * Math.random())
+  return found === "away"
+}
+
+const isUpgrade = ({ request }: Visit) => request.headers.get("upgrade")?.toLowerCase() === "websocket"
+
 /** Passes a request on as it is, and the answer as it comes. */
 const passOn = async (origin: Origin, visit: Visit): Promise<Response> => {
-  const isSocket = visit.request.headers.get("upgrade")?.toLowerCase() === "websocket"
+  const isSocket = isUpgrade(visit)
   try {
     const body = isSocket ? null : await readBody(visit.request)
     if (typeof body === "number") return problem(visit, body)
@@ -130,9 +165,8 @@ const passOn = async (origin: Origin, visit: Visit): Promise<Response> => {
 }
 
 /** Whether a request of this kind is rare: it reaches the origin, and nobody's token or account pays for it. */
-const isRare = (route: Route, { request }: Visit) =>
-  route.keep !== undefined ||
-  (route.path === SOCKET_PATH && request.headers.get("upgrade")?.toLowerCase() !== "websocket")
+const isRare = (route: Route, visit: Visit) =>
+  route.keep !== undefined || (route.path === SOCKET_PATH && !isUpgrade(visit))
 
 const visitOf = (request: Request, url: URL, env: Env): Visit => {
   // Cloudflare always writes it; on a developer's machine there is none.
@@ -162,6 +196,9 @@ const answer = async (request: Request, env: Env, ctx: ExecutionContext): Promis
   const route = routeOf(url.pathname)
   const refusal = malformed(visit, route)
   if (refusal !== undefined || route === undefined) return refusal ?? problem(visit, 404)
+  if (route.path === SOCKET_PATH && isUpgrade(visit) && (await isAwayFor(env, origin, visit, ctx))) {
+    return unavailable(visit)
+  }
   if (!(await allows(env[route.limit], visit.network))) return limited(visit, PERIOD_SECONDS[route.limit])
 
   if (isPreflight(visit)) {

@@ -4,7 +4,7 @@ import type { Environment, ResponseLike } from "./Environment.ts"
 import { request } from "./Request.ts"
 import { readStampTag, type StampedScores } from "./Stamp.ts"
 
-/** The average time between two answered polls: rare enough for the server, often enough for the viewer. */
+/** The average time from one answered poll to the next, start to start: rare enough for the server, often enough for the viewer. */
 const POLL_INTERVAL_MS = 5_000
 
 export interface BoardPollerHandlers {
@@ -21,7 +21,8 @@ interface LastAnswer extends StampedScores {
 
 /**
  * Reads the board at once and then about every 5 s, one request at a time, until the returned function is called. For
- * an unchanged board the server answers 304. After a failure the wait grows; it is never shorter than `Retry-After`.
+ * an unchanged board the server answers 304. While the server is away, the edge holds such a request for up to 8 s; the
+ * next one then follows at once. After a failure the wait grows; it is never shorter than `Retry-After`.
  */
 export const startPolling = (
   environment: Environment,
@@ -48,6 +49,7 @@ export const startPolling = (
 
   /** Polls once. Returns the wait before the next poll, in ms. */
   const poll = async (): Promise<number> => {
+    const begun = environment.now()
     const headers: Record<string, string> = last?.etag ? { "If-None-Match": last.etag } : {}
     // `no-store` bypasses the browser's cache; a CDN may still answer.
     const answer = await request(
@@ -60,8 +62,11 @@ export const startPolling = (
     if (answer?.body === undefined) return miss(answer?.retryAfterSeconds ?? 0)
     last = answer.body
     failures = 0
-    handlers.onBoard(last, environment.now() - answer.ageMs)
-    return POLL_INTERVAL_MS * (0.8 + 0.4 * environment.random())
+    const now = environment.now()
+    handlers.onBoard(last, now - answer.ageMs)
+    // The clock may have been set back meanwhile.
+    const tookMs = Math.max(0, now - begun)
+    return Math.max(0, POLL_INTERVAL_MS * (0.8 + 0.4 * environment.random()) - tookMs)
   }
 
   const loop = () => {

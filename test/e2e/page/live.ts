@@ -7,7 +7,8 @@ import { freePort } from "../../support/engines/freePort.ts"
 import * as TcpProxy from "../../support/engines/TcpProxy.ts"
 import { engineFolder } from "../../support/engines/runFolder.ts"
 import { increment, signIn } from "../fixtures.ts"
-import { ADA, connection, openPage, Product, row, startLocal, type Suite } from "./fixtures.ts"
+import { ADA, connection, openPage, Product, row, seen, startLocal, type Suite } from "./fixtures.ts"
+import { boardOf } from "./scenes.ts"
 
 /** Marks this document. The mark is gone after a reload. */
 const mark = (page: Page) => page.evaluate(() => document.body.setAttribute("data-mark", ""))
@@ -71,6 +72,22 @@ export const live: Suite = (it) => {
           assert.isFalse(await sentence.isVisible())
         })
       }),
+  )
+
+  it.effect("says how old the board is while a cache answers for a server that is away", () =>
+    Effect.gen(function* () {
+      const page = yield* openPage(yield* Product, {
+        before: async (opened) => {
+          const headers = { age: "75" }
+          await opened.route("**/scores", (route) => route.fulfill({ headers, json: { scores: boardOf(3) } }))
+          await opened.routeWebSocket("**/scores/websocket?stamped", (socket) => socket.close())
+        },
+      })
+      yield* Effect.promise(async () => {
+        await seen(page.locator("[data-state=polling]", { hasText: "Delayed" }))
+        await seen(page.locator("[data-state=polling] .age", { hasText: /as of 1 min/ }))
+      })
+    }),
   )
 
   it.effect("shows its state through every loss of the server, and always catches up by itself", () =>

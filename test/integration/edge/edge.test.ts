@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { EDGE_SECRET } from "../../support/engines/EdgeServer.ts"
 import { openViewer, until } from "../../support/fixtures.ts"
+import { away } from "./away.ts"
 import { ALLOWED, fromNetwork, fromNewNetwork, problemOf, settle, World } from "./edgeFixtures.ts"
 import { tagOf } from "./originFixtures.ts"
 
@@ -266,34 +267,5 @@ layer(World.layer, { timeout: "90 seconds", excludeTestServices: true })("The ed
     }).pipe(Effect.scoped),
   )
 
-  it.effect("shows the last board with its age while the origin is away, and refuses the rest with 503", () =>
-    Effect.gen(function* () {
-      const { origin } = yield* World
-      const { ask } = fromNewNetwork()
-      yield* ask("/scores")
-      for (const status of ["hang up", 502, 530, 403] as const) {
-        origin.state.status = status
-        if (status === "hang up") yield* Effect.sleep("6200 millis")
-        const board = yield* until(
-          "a board with its age",
-          ask("/scores"),
-          ({ headers }) => Number(headers.age) >= 6,
-        )
-        assert.strictEqual(board.status, 200)
-        assert.match(String(board.headers["cache-status"]), /origin-away/)
-        if (status === 403) continue
-        const press = yield* ask("/scores/increment", { method: "POST", body: "{}" })
-        assert.strictEqual(press.status, 503)
-        assert.match(String(press.headers["retry-after"]), /^[123]$/)
-        problemOf(press)
-      }
-      const { edge } = yield* World
-      origin.state.status = "hang up"
-      const refused = yield* Effect.flip(openViewer(`${edge}/scores/websocket`))
-      assert.propertyVal(refused, "status", 503)
-      origin.state.status = 200
-      origin.state.version = 3
-      yield* until("the new board", ask("/scores"), ({ body }) => body.includes('"version":3'))
-    }),
-  )
+  away(it)
 })

@@ -147,21 +147,28 @@ describe("A connection", () => {
   })
 
   describe("that polls", () => {
-    it("dials within a second when a poll is answered after a miss, and at no other answer", () => {
+    it("dials within 0.3 s when a poll is answered after a miss, and at no other answer", () => {
       const waiting: ReadonlyArray<Step> = ["seen", "socketEnded", "redialDue", "socketEnded"]
       const redialAt = (...steps: ReadonlyArray<Step>) => needsOf(after(...waiting, ...steps)).redialAt
       assert.strictEqual(redialAt(), 2_000)
       assert.strictEqual(redialAt("pollAnswered"), 2_000)
-      assert.strictEqual(redialAt("pollMissed", 500, "pollAnswered"), 1_500)
+      assert.strictEqual(redialAt("pollMissed", 500, "pollAnswered"), 800)
       assert.strictEqual(redialAt("pollMissed", 500, "pollStale"), 2_000)
-      assert.strictEqual(redialAt("pollStale", 500, "pollAnswered"), 1_500)
+      assert.strictEqual(redialAt("pollStale", 500, "pollAnswered"), 800)
       assert.strictEqual(redialAt("pollAnswered", 500, "pollStale"), 2_000)
-      assert.strictEqual(redialAt("pollMissed", 500, "pollAnswered", 200, "pollAnswered"), 1_500)
+      assert.strictEqual(redialAt("pollMissed", 500, "pollAnswered", 200, "pollAnswered"), 800)
     })
 
     it("keeps the dial that is under way when a poll is answered again", () => {
       const state = after("seen", "socketEnded", "pollMissed", "redialDue", "pollAnswered")
       assert.deepStrictEqual(needsOf(state), { ...nothing, socket: true, poller: true })
+    })
+
+    it("dials once more within 0.3 s when a dial fails during which a current board came again", () => {
+      const dialing: ReadonlyArray<Step> = ["seen", "socketEnded", "pollStale", "redialDue", "pollAnswered"]
+      assert.strictEqual(needsOf(after(...dialing, 500, "socketEnded")).redialAt, 800)
+      const again = after(...dialing, 500, "socketEnded", 300, "redialDue", "pollAnswered", "socketEnded")
+      assert.strictEqual(needsOf(again).redialAt, 800 + 4_000)
     })
 
     it("stops polling at the first board", () => {

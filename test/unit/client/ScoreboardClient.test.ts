@@ -197,6 +197,37 @@ describe("ScoreboardClient", () => {
       assert.strictEqual(environment.sockets.length, length + 1)
     })
 
+    it("polls again at once when a cache held the last poll for longer than the pause, and dials within 0.3 s of a current board", async () => {
+      const environment = new FakeEnvironment()
+      const { client } = startClient(environment)
+      const held: Array<(age: string) => void> = []
+      environment.answer = () =>
+        new Promise((resolve) => held.push((age) => resolve(boardAnswer(1, { age }))))
+      const answer = async (age: string) => {
+        held.shift()?.(age)
+        await environment.settle()
+      }
+      environment.socket.emit("close")
+      await answer("20")
+      for (const age of ["28", "36"]) {
+        while (held.length === 0) await environment.advance(100)
+        await environment.advance(8_000)
+        assert.strictEqual(client.view.state, "polling")
+        await answer(age)
+        assert.strictEqual(client.ageMs(), Number(age) * 1_000)
+      }
+      await environment.advance(0)
+      assert.lengthOf(held, 1)
+      while (!environment.socket.isClosed) {
+        environment.socket.emit("close")
+        await environment.settle()
+      }
+      const { length } = environment.sockets
+      await answer("0")
+      await environment.advance(300)
+      assert.strictEqual(environment.sockets.length, length + 1)
+    })
+
     it("gives up a poll without an answer after 10 s", async () => {
       const environment = new FakeEnvironment()
       startClient(environment)
