@@ -45,13 +45,17 @@ export type PublicBoard = typeof PublicBoard.Type
 /** Whether the public sees e-mail addresses in full or masked. */
 export type BoardEmail = "full" | "masked"
 
+/** Scores as the public sees them. */
+export const publicScores = <Scored extends { readonly email: string }>(
+  scores: ReadonlyArray<Scored>,
+  boardEmail: BoardEmail,
+): ReadonlyArray<Scored> =>
+  boardEmail === "masked" ? scores.map((score) => ({ ...score, email: maskEmail(score.email) })) : scores
+
 /** The text of a board, the same for every viewer; its fields are in the order of the brief. */
 export const encodePublicBoard = (scores: Scores, boardEmail: BoardEmail = "full"): string =>
   JSON.stringify({
-    scores: scores.map(({ email, score }) => ({
-      email: boardEmail === "masked" ? maskEmail(email) : email,
-      score,
-    })),
+    scores: publicScores(scores, boardEmail).map(({ email, score }) => ({ email, score })),
   })
 
 /**

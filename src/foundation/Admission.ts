@@ -13,13 +13,19 @@ export interface AdmissionOptions<E> {
   readonly refuse: Effect.Effect<never, E>
 }
 
-/** A call from its arrival on; the flag, and not who was faster, decides whether it has a place. */
+/**
+ * A call that has a place or waits for one. The flag decides, and not which fiber was resumed first: a place can become
+ * free in the moment in which the patience of its next call ends.
+ */
 interface Ticket {
   readonly turn: Deferred.Deferred<void>
   hasPlace: boolean
 }
 
-/** Lets calls run as far as there are places. A queue bounded by number and age stands before them. */
+/**
+ * Lets calls run as far as there are places. A queue bounded by number and age stands before them: that of a `Semaphore`
+ * has no bounds.
+ */
 export const makeAdmission = <Refused>(options: AdmissionOptions<Refused>) => {
   const waiting = new Set<Ticket>()
   let free = options.places

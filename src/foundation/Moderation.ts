@@ -10,9 +10,15 @@ const MEMORY = 5
 export interface ModerationOptions {
   /** No pause is longer, in milliseconds. */
   readonly longestMillis: number
-  /** A round that lasted 1 ms is followed by a pause of at least this many. The work takes at most 1 / (1 + this) of the time. */
+  /**
+   * A round that lasted 1 ms is followed by a pause of at least this many. So the work takes at most 1 / (1 + this) of the
+   * time, unless a round costs so much that `longestMillis` ends its pause.
+   */
   readonly pausePerCost: number
-  /** Events that are this close together, in milliseconds, may share a round. */
+  /**
+   * Events that are this close together, in milliseconds, may share a round. In this time there is one round while events
+   * come quickly; at an even 1.5 events in this time there are as many rounds, and never more than 1.6.
+   */
   readonly mergeMillis: number
 }
 

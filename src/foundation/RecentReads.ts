@@ -19,7 +19,7 @@ export interface Recent<A> {
 /**
  * Reads by key. Callers who ask for one key while it is read share that read (single-flight), and for `freshMillis` from
  * its beginning its result is given again. Failures are shared, but not remembered. At most `capacity` keys: one more
- * forgets the key that was used least recently.
+ * forgets the key that was used least recently. A `Cache` counts the time from the end of a read, by the wall clock.
  */
 export const makeRecentReads = <Request, A extends object, E>(options: {
   readonly capacity: number

@@ -37,9 +37,9 @@ export class Board extends Context.Service<
   {
     /**
      * The newest board: from Redis, otherwise from PostgreSQL. If Redis had none, the board is stored there for the
-     * next reader. If Redis has one of an epoch that this process does not know, PostgreSQL decides, which is asked once
-     * per process and epoch. Single-flight: one read serves all callers that arrive while it runs. Fails if both are
-     * unavailable.
+     * next reader. If Redis has one of an epoch that this process does not know, PostgreSQL decides: every read asks
+     * it until the two have the same epoch. Single-flight: one read serves all callers that arrive while it runs. Fails
+     * if both are unavailable.
      */
     readonly current: Effect.Effect<ShownBoard, SqlFailure>
 
@@ -92,6 +92,10 @@ const make = Effect.gen(function* () {
     begins: "The board cannot be stored or renewed in Redis",
     ends: "The board is stored or renewed in Redis again",
   })
+  const decideOutage = outageLog({
+    begins: "Redis has a board of an unknown epoch, about which PostgreSQL cannot be asked",
+    ends: "PostgreSQL can be asked about boards of an unknown epoch again",
+  })
 
   const countRedis = reads.add("redis")
   const countPostgres = reads.add("postgresql")
@@ -109,7 +113,7 @@ const make = Effect.gen(function* () {
   const showFromRedis = (there: RedisBoard) =>
     there._tag === "Shown"
       ? Effect.as(countRedis, there.shown)
-      : Effect.match(Effect.andThen(countPostgres, select), {
+      : Effect.match(Effect.andThen(countPostgres, decideOutage(select)), {
           onSuccess: there.decide,
           onFailure: there.withoutPostgres,
         })

@@ -36,8 +36,6 @@ interface Shown {
   /** What Redis had; undefined if the board came from PostgreSQL. */
   readonly text: string | undefined
   readonly shown: ShownBoard
-  /** What becomes of the same text. */
-  readonly again: Effect.Effect<Option.Option<RedisBoard>>
 }
 
 export const makeLastBoard = (boardEmail: BoardEmail): LastBoard => {
@@ -46,7 +44,7 @@ export const makeLastBoard = (boardEmail: BoardEmail): LastBoard => {
   let epoch: string | undefined
 
   const remember = (text: string | undefined, shown: ShownBoard) => {
-    last = { text, shown, again: Effect.succeedSome({ _tag: "Shown", shown }) }
+    last = { text, shown }
     epoch = shown.update.epoch ?? epoch
     return shown
   }
@@ -71,7 +69,7 @@ export const makeLastBoard = (boardEmail: BoardEmail): LastBoard => {
   return {
     fromRedis: (text) =>
       last?.text === text
-        ? last.again
+        ? Effect.succeedSome<RedisBoard>({ _tag: "Shown", shown: last.shown })
         : Effect.map(
             decodeBoard(text),
             Option.map((update) => judge(text, update)),

@@ -19,8 +19,8 @@ import { Board } from "./Board.ts"
 const TICK = "1 second"
 
 /**
- * How refreshes are moderated. A lone message is shown at once. Messages that come within 20 ms of one another share a
- * board, so a worker makes at most 50 boards a second; refreshing takes at most half of the time.
+ * How refreshes are moderated. A lone message is shown at once. Messages that come quickly share boards: a worker makes 50
+ * a second under load, and at most 80. A refresh of up to 20 ms is followed by a pause at least as long.
  */
 const MODERATION = { longestMillis: 20, pausePerCost: 1, mergeMillis: 20 }
 

@@ -38,9 +38,9 @@ export const formOf = (url: string): Form =>
   new URL(url, "http://host").searchParams.has("stamped") ? "stamped" : "plain"
 
 /**
- * How broadcasts are moderated; `BROADCAST_INTERVAL` is their longest pause. They take at most a tenth of a core: the
- * writes to 20 sockets pause for 2 ms, those to 1,000 for all of the 50 ms. A screen shows 60 pictures a second, so
- * boards that come within 16 ms of one another may share a broadcast.
+ * How broadcasts are moderated; `BROADCAST_INTERVAL` is their longest pause. Up to some 1,000 sockets they take
+ * at most a tenth of a core: the writes to 20 sockets pause for 2 ms, those to 1,000 for all of the 50 ms. A screen shows
+ * 60 pictures a second, so boards that come within 16 ms of one another may share a broadcast.
  */
 const MODERATION = { pausePerCost: 9, mergeMillis: 16 }
 

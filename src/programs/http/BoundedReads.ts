@@ -5,6 +5,7 @@ import * as Random from "effect/Random"
 import { Unavailable } from "../../domain/Errors.ts"
 import { makeAdmission } from "../../foundation/Admission.ts"
 import { labelledCounter } from "../../foundation/LabelledCounter.ts"
+import { READS_AT_ONCE } from "../../services/Sql/Sql.ts"
 
 const refused = labelledCounter({
   name: "reads_refused_total",
@@ -37,11 +38,20 @@ export class BoundedReads extends Context.Service<
 >()("scoreboard/programs/BoundedReads") {
   static readonly layer = Layer.sync(BoundedReads, () =>
     BoundedReads.of({
-      // As many places as the pool has connections. A page takes 1 to 4 ms of the database, so those that wait need no
-      // more than the time that they may wait.
-      page: makeAdmission({ places: 2, waiting: 1000, patience: "250 millis", refuse: refuse("page") }),
+      // A page takes 1 to 4 ms of the database, so 125 to 500 of those that wait are read within the time.
+      page: makeAdmission({
+        places: READS_AT_ONCE.page,
+        waiting: 1000,
+        patience: "250 millis",
+        refuse: refuse("page"),
+      }),
       // As long as an increment may wait for a committer. A read takes less than a millisecond.
-      player: makeAdmission({ places: 2, waiting: 1000, patience: "1 second", refuse: refuse("player") }),
+      player: makeAdmission({
+        places: READS_AT_ONCE.player,
+        waiting: 1000,
+        patience: "1 second",
+        refuse: refuse("player"),
+      }),
     }),
   )
 }

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { maskEmail } from "../../domain/EmailMask.ts"
 import { databaseUnavailable } from "../../domain/Errors.ts"
+import { publicScores } from "../../domain/Messages.ts"
 import type { RankPage } from "../../domain/Ranks.ts"
 import { makeRecentReads } from "../../foundation/RecentReads.ts"
 import { type RankPageRequest, Sql } from "../../services/Sql/Sql.ts"
@@ -38,10 +38,7 @@ export const makePages = Effect.gen(function* () {
   const sql = yield* Sql
   const reads = yield* BoundedReads
   const boardEmail = yield* Board.config.email
-  const shown = (page: RankPage): RankPage =>
-    boardEmail === "masked"
-      ? { ...page, scores: page.scores.map((score) => ({ ...score, email: maskEmail(score.email) })) }
-      : page
+  const shown = (page: RankPage): RankPage => ({ ...page, scores: publicScores(page.scores, boardEmail) })
 
   const recent = makeRecentReads({
     capacity: REMEMBERED,

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
-import { maskEmail } from "../../domain/EmailMask.ts"
 import { databaseUnavailable, Unauthorized, type Unavailable } from "../../domain/Errors.ts"
+import { publicScores } from "../../domain/Messages.ts"
 import { RANK_PAGE, type RankedScore } from "../../domain/Ranks.ts"
 import { CurrentPlayer, HandledApi } from "../../domain/ScoreboardApi.ts"
 import { makeSharedWaits } from "../../foundation/SharedWaits.ts"
@@ -21,8 +21,7 @@ export const RanksHandlers = HttpApiBuilder.group(HandledApi, "ranks", (handlers
     const reads = yield* BoundedReads
     const pages = yield* makePages
     const boardEmail = yield* Board.config.email
-    const shown = (scores: ReadonlyArray<RankedScore>) =>
-      boardEmail === "masked" ? scores.map((score) => ({ ...score, email: maskEmail(score.email) })) : scores
+    const shown = (scores: ReadonlyArray<RankedScore>) => publicScores(scores, boardEmail)
 
     const shared = makeSharedWaits<StandingAnswer, Unavailable, Unavailable>(reads.player)
     const me = Effect.fnUntraced(function* () {

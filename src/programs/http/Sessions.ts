@@ -20,6 +20,7 @@ import {
   type Profile,
   TokenRejected,
 } from "../../services/Cognito/Cognito.ts"
+import { refusedIssued } from "../../services/Cognito/CognitoIssued.ts"
 import { Sql } from "../../services/Sql/Sql.ts"
 import { logAndFailWith } from "./PublicFailure.ts"
 
@@ -105,7 +106,7 @@ export const makeSessions = Effect.gen(function* () {
   /** Refuses the tokens of a sign-in that was ended: the identity provider may not know. */
   const refuseEnded = (accessToken: string) =>
     Effect.gen(function* () {
-      const claims = yield* cognito.verify(accessToken)
+      const claims = yield* Effect.mapError(cognito.verify(accessToken), refusedIssued("refresh"))
       if (!(yield* Effect.catch(sql.refuses(claims), whileDatabaseAnswers))) return
       return yield* new TokenRejected({ reason: "EndedSignIn" })
     })

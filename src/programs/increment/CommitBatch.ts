@@ -23,7 +23,8 @@ export type Attempt = "answered" | "unavailable" | "locked"
 
 /**
  * Makes the commit of a batch by one of the calls of `Sql`. It never fails. It tries again only what PostgreSQL is known
- * to have rolled back: the victim of a deadlock, or of a stricter isolation, once, and row by row a batch with a row that cannot be stored.
+ * to have rolled back: once the victim of a deadlock or of a stricter isolation, and row by row a batch with a row that
+ * cannot be stored.
  */
 export const makeCommitBatch = (options: {
   readonly call: Sql["Service"]["increment"]

@@ -16,9 +16,8 @@ const MAILBOX = 1000
 const COMMITS_PER_SEND = 20
 
 /**
- * How sends are moderated. A lone commit is sent at once. A call to SQS takes 10 messages, so messages that come within
- * 10 ms of one another share one; sending takes at most half of the time. Ten milliseconds are half of the refresher's
- * pause, so they never delay a board by a whole round.
+ * How sends are moderated. A lone commit is sent at once. A call to SQS takes 10 messages, so messages that come
+ * quickly share one. Ten milliseconds are half of the refresher's pause, so they never delay a board by a whole round.
  */
 const MODERATION = { longestMillis: 10, pausePerCost: 1, mergeMillis: 10 }
 

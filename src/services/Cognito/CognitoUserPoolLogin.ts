@@ -19,11 +19,11 @@ import {
   type TokenRejected,
 } from "./Cognito.ts"
 import { isUnverified, storableEmail } from "./CognitoEmail.ts"
+import { refusedIssued } from "./CognitoIssued.ts"
 import type { Tokens } from "./CognitoTokens.ts"
 import { isUserName } from "./CognitoUserName.ts"
 import { call, limited, unexpected, type UserPool } from "./CognitoUserPoolCalls.ts"
 import { refusedLogin, refusedProfile, WITHOUT_SCOPE } from "./CognitoUserPoolErrors.ts"
-import { OUT_OF_RANGE } from "./CognitoVerifier.ts"
 
 /** What a client with a secret adds to a login: Base64 of HMAC-SHA256 over user name and client id. */
 const secretHash = (secret: Redacted.Redacted, userName: string, clientId: string) =>
@@ -32,14 +32,10 @@ const secretHash = (secret: Redacted.Redacted, userName: string, clientId: strin
 const attribute = (attributes: ReadonlyArray<AttributeType> | undefined, name: string) =>
   attributes?.find((candidate) => candidate.Name === name)?.Value || undefined
 
-/** Why a token is refused that is in order except for what it says about its user. */
-const MATTERS_OF_THE_USER: ReadonlySet<string> = new Set([OUT_OF_RANGE, "MissingSubject", "Oversize"])
-
-/** A token that the provider issued a moment ago and that is refused: mostly the configuration or the provider is wrong. */
-const notTheUsersFault = (error: TokenRejected | CognitoFailure): LoginRejected | CognitoFailure => {
-  if (error._tag === "CognitoFailure") return error
-  if (MATTERS_OF_THE_USER.has(error.reason)) return new LoginRejected({ reason: error.reason })
-  return unexpected("login", `A token that the identity provider just issued was refused: ${error.reason}`)
+/** Why a login fails whose token is refused. */
+const refusedToken = (error: TokenRejected | CognitoFailure): LoginRejected | CognitoFailure => {
+  const refused = refusedIssued("login")(error)
+  return refused._tag === "TokenRejected" ? new LoginRejected({ reason: refused.reason }) : refused
 }
 
 /** The scope that `GetUser` needs. */
@@ -116,10 +112,10 @@ export const makeLogin = (pool: UserPool, tokens: Tokens): Pick<Cognito["Service
     if (AccessToken === undefined || IdToken === undefined || RefreshToken === undefined) {
       return yield* unexpected("login", "A login without challenge and without all three tokens")
     }
-    const claims = yield* Effect.mapError(tokens.verifyId(IdToken), notTheUsersFault)
+    const claims = yield* Effect.mapError(tokens.verifyId(IdToken), refusedToken)
     const profile: Profile =
       claims.email === undefined && !claims.isEmailUnverified
-        ? yield* Effect.mapError(getUser(AccessToken), notTheUsersFault)
+        ? yield* Effect.mapError(getUser(AccessToken), refusedToken)
         : { userId: claims.userId, email: claims.email }
     return { accessToken: AccessToken, refreshToken: RefreshToken, profile }
   })

@@ -15,6 +15,7 @@ import {
   type RevokeOutcome,
   TokenRejected,
 } from "./Cognito.ts"
+import { refusedIssued } from "./CognitoIssued.ts"
 import type { Tokens } from "./CognitoTokens.ts"
 import { call, limited, unexpected, type UserPool } from "./CognitoUserPoolCalls.ts"
 import { isNothingToRevoke, isSpent, refusedRefresh } from "./CognitoUserPoolErrors.ts"
@@ -91,8 +92,9 @@ const makeRevoke = (pool: UserPool, tokens: Tokens) => {
       (yield* ask(refusedExchange, refreshToken)).AuthenticationResult ?? {}
     if (AccessToken === undefined) return yield* unexpected("revoke", "A refresh without an access token")
     // A token that no request could use is of no sign-in of the caller.
-    const claims = yield* Effect.catchTag(tokens.verifyAccess(AccessToken), "TokenRejected", () =>
-      Effect.fail("foreign" as const),
+    const claims = yield* tokens.verifyAccess(AccessToken).pipe(
+      Effect.mapError(refusedIssued("revoke")),
+      Effect.catchTag("TokenRejected", () => Effect.fail("foreign" as const)),
     )
     // Where refresh tokens rotate, the exchange has replaced the one that was sent, which may be good for a while.
     return { claims, refreshTokens: new Set([refreshToken, RefreshToken ?? refreshToken]) }

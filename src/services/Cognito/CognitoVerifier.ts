@@ -10,6 +10,7 @@ import { UserId } from "../../domain/Score.ts"
 import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
 import { type AccessTokenClaims, CognitoFailure, TokenRejected } from "./Cognito.ts"
 import { isUnverified, storableEmail } from "./CognitoEmail.ts"
+import { OUT_OF_RANGE } from "./CognitoIssued.ts"
 import { CognitoKeys, KeysUnavailable } from "./CognitoKeys.ts"
 
 /** A longer token is refused unread, in UTF-16 units. Cognito's access tokens have 1 KiB, with many groups 4. */
@@ -41,9 +42,6 @@ export interface VerifiedClaims extends AccessTokenClaims {
 
 /** The same, or why the token is not good. */
 export type Verified = Effect.Effect<VerifiedClaims, TokenRejected | CognitoFailure>
-
-/** The `reason` of a token whose subject or id cannot be stored. */
-export const OUT_OF_RANGE = "ClaimOutOfRange"
 
 /** A claim that the library accepts and we do not. */
 class ClaimError extends Error {

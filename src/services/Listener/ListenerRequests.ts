@@ -85,7 +85,7 @@ export const makeRequestHandlers = Effect.fnUntraced(function* (
   const toApplication = (request: IncomingMessage, response: ListenerAnswer) => {
     measure.whenClosed(response)
     request.headers[CLIENT_ADDRESS] = clients.addressOf(request)
-    // Of an edge that knows a secret already, before this process does: traces contain headers.
+    // The edge may send a secret before this process is told to ask for one, and traces contain headers.
     if (request.headers[EDGE_SECRET_HEADER] !== undefined) delete request.headers[EDGE_SECRET_HEADER]
     if (hasSeveralAuthorizations(request)) delete request.headers.authorization
     if (admit(request, response)) handle(request, response)

@@ -38,6 +38,13 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
   rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock", "serialization", "lock"])),
 }) {}
 
+/**
+ * How many reads of a kind a process makes at the same time; more of them wait. `player` = what signed-in players read of
+ * themselves (0.3 ms each), and the upkeep: one slow read leaves the other free. `page` = pages of ranks, which anybody
+ * may read without a token: as many as cores that one process may keep busy with them.
+ */
+export const READS_AT_ONCE = { player: 2, page: 2 } as const
+
 /** The access token of a request, as far as it decides whether the token was ended. */
 export interface SignIn {
   readonly userId: UserId

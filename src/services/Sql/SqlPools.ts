@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { SqlFailure } from "./Sql.ts"
+import { READS_AT_ONCE, SqlFailure } from "./Sql.ts"
 import * as SqlConnections from "./SqlConnections.ts"
 import * as SqlDatabase from "./SqlDatabase.ts"
 import { CONNECT_TIMEOUT } from "./SqlMigrations.ts"
@@ -38,12 +38,6 @@ const OUTBOX_CONNECTIONS = 1
  * is for them while the first selects a board.
  */
 const VITAL_CONNECTIONS = 2
-
-/** For what signed-in players read of themselves (0.3 ms each), and for the upkeep. One slow read leaves the other free. */
-const PLAYER_CONNECTIONS = 2
-
-/** For what anybody may read without a token: pages of ranks. As many as cores that one process may keep busy with them. */
-const PAGE_CONNECTIONS = 2
 
 const LIMITS = {
   statement_timeout: String(STATEMENT_TIMEOUT_MILLIS),
@@ -82,8 +76,8 @@ const open = Effect.gen(function* () {
     commits: yield* commitPool("commit", COMMIT_CONNECTIONS, COMMIT_LOCK_TIMEOUT_MILLIS),
     commitsAside: yield* commitPool("commit aside", ASIDE_CONNECTIONS, ASIDE_LOCK_TIMEOUT_MILLIS),
     vital: yield* pool("vital", VITAL_CONNECTIONS, {}, { writes: false }),
-    players: yield* pool("player", PLAYER_CONNECTIONS, {}, { writes: false }),
-    pages: yield* pool("page", PAGE_CONNECTIONS, {}, { writes: false }),
+    players: yield* pool("player", READS_AT_ONCE.player, {}, { writes: false }),
+    pages: yield* pool("page", READS_AT_ONCE.page, {}, { writes: false }),
     // Losing a lease or a deletion in a crash only sends a message twice, so neither waits for the disk.
     outbox: yield* pool("outbox", OUTBOX_CONNECTIONS, { synchronous_commit: "off" }),
   }

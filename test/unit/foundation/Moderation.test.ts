@@ -61,6 +61,12 @@ describe("makeModeration", () => {
       assert.isAtMost(roundsOf(rate, 4, 1).perSecond, (1000 / 21) * 1.1, String(rate))
   })
 
+  it("never makes more than 1.6 rounds in the time that events may share, whatever their rate", () => {
+    for (let rate = 10; rate <= 300; rate += 5)
+      assert.isAtMost(roundsOf(rate, 4, 0).perSecond, (1.6 * 1000) / options.mergeMillis, String(rate))
+    assert.isAtLeast(roundsOf(75, 4, 0).perSecond, 75)
+  })
+
   it("goes on by the newest rate after hours of silence", () => {
     const moderation = makeModeration(options)
     moderation.pauseMillis({ events: 1_000_000, beganMillis: 0, endedMillis: 0 })

@@ -138,6 +138,28 @@ layer(Engine.layer, OPTIONS)("A sign-in at a pool", (it) => {
   )
 
   it.effect(
+    "gets 503 at a refresh, and not the 401 that ends it, while no token of the pool is accepted",
+    () =>
+      Effect.gen(function* () {
+        const { answers, accessWith } = yield* Provider
+        const log = yield* Log
+        const later = Math.floor(Date.now() / 1000) + 600
+        for (const [odd, reason] of [
+          // The clock of this process is wrong, or its configuration.
+          [{ iat: later }, "IssuedInTheFuture"],
+          [{ client_id: "another" }, "CognitoJwtInvalidClientIdError"],
+        ] as const) {
+          answers.InitiateAuth = json(200, { AuthenticationResult: { AccessToken: accessWith(odd) } })
+          assert.strictEqual((yield* refresh("any")).status, 503, reason)
+          assert.isTrue(
+            log.some((line) => line.includes(reason)),
+            reason,
+          )
+        }
+      }).pipe(Effect.provide(apiOnPool())),
+  )
+
+  it.effect(
     "from before the end of all of the player's is refused, refreshed or not; a later one is not",
     () =>
       Effect.gen(function* () {

@@ -160,6 +160,19 @@ describe("revoke", () => {
     )
   }
 
+  it.live(
+    "is a CognitoFailure while what the exchange gave cannot be checked: the token may be the owner's",
+    () =>
+      Effect.gen(function* () {
+        const provider = yield* exchanging({ origin_jti: "o1", client_id: "another" })
+        assert.strictEqual(
+          (yield* Effect.flip(provider.cognito.revoke(REFRESH, OWNER)))._tag,
+          "CognitoFailure",
+        )
+        assert.isEmpty(revoked(provider))
+      }),
+  )
+
   const REFUSALS = [
     ["has expired", refusal("NotAuthorizedException", "Refresh Token has expired"), "spent"],
     ["was revoked", refusal("NotAuthorizedException", "Refresh Token has been revoked"), "spent"],

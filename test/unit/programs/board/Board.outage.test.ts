@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
 import { read, stamped, withWorld } from "./boardFixtures.ts"
 
@@ -54,4 +55,23 @@ describe("Board.current while Redis is unavailable", () => {
       }),
     ),
   )
+})
+
+describe("Board.current while PostgreSQL is unavailable", () => {
+  it.effect("logs once that it cannot ask about a board of an unknown epoch, and when it can again", () => {
+    const lines: Array<string> = []
+    const logger = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
+    return withWorld({ redis: JSON.stringify(stamped(5)), sql: "away" }, (board, world) =>
+      Effect.gen(function* () {
+        yield* read(board)
+        world.redis = JSON.stringify({ ...stamped(1), epoch: "other" })
+        for (let n = 0; n < 3; n++) assert.strictEqual((yield* read(board)).etag, '"epoch-5"')
+        assert.strictEqual(lines.length, 1)
+        assert.include(lines[0], "SqlFailure")
+        world.sql = stamped(6)
+        assert.strictEqual((yield* read(board)).etag, '"epoch-6"')
+        assert.strictEqual(lines.length, 2)
+      }),
+    ).pipe(Effect.provide(logger))
+  })
 })
