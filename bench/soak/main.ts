@@ -1,6 +1,5 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import { loadavg } from "node:os"
@@ -10,6 +9,7 @@ import { request } from "../../test/support/fixtures.ts"
 import { PROCESSES } from "../../test/support/system/Names.ts"
 import { dump } from "../../test/support/system/Sessions.ts"
 import { System } from "../../test/support/system/System.ts"
+import { report } from "../checks.ts"
 import { closedLoop } from "../http.ts"
 import { incrementsOf } from "../requests.ts"
 import { findingsAfter } from "./aftermath.ts"
@@ -140,17 +140,12 @@ const soak = Effect.fnUntraced(function* (lengthSeconds: number) {
     `Capacity ${capacity.toFixed(0)} a second; ${answers.sent} sent, ${answers.accepted.size} answered 200; load average ${loadavg()[0]?.toFixed(1)}\n`,
   )
   console.log(table(timeline))
-  for (const { what, found, holds } of judge({ timeline, capacity, failover, findings })) {
-    console.log(`${holds ? "holds" : "BROKEN"}: ${what}: ${found}`)
-    if (!holds) process.exitCode = 1
-  }
+  report(judge({ timeline, capacity, failover, findings }))
 })
 
 const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" } } })
 soak(Math.round(Number(values.minutes) * 60)).pipe(
   Effect.provide(System.layer),
   Effect.scoped,
-  NodeRuntime.runMain({
-    teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? Number(process.exitCode ?? 0) : 1),
-  }),
+  NodeRuntime.runMain(),
 )
