@@ -6,7 +6,6 @@ import { loadavg } from "node:os"
 import { parseArgs } from "node:util"
 import * as Truth from "../../test/support/invariants/Truth.ts"
 import { request } from "../../test/support/fixtures.ts"
-import { PROCESSES } from "../../test/support/system/Names.ts"
 import { dump } from "../../test/support/system/Sessions.ts"
 import { System } from "../../test/support/system/System.ts"
 import { report } from "../checks.ts"
@@ -73,7 +72,7 @@ const watchReadiness = (apis: ReadonlyArray<{ readonly management: () => string 
  * verdict; the exit code is 1 when that is bad.
  */
 const soak = Effect.fnUntraced(function* (lengthSeconds: number) {
-  const { cognito, postgres, processes } = yield* System
+  const { cognito, movePostgres, postgres, processes } = yield* System
   const apis = [processes["api-1"], processes["api-2"]] as const
   const ports = apis.map(({ url }) => Number(new URL(url).port))
   const players = Array.from({ length: PLAYERS }, (_, n) => ({
@@ -115,10 +114,7 @@ const soak = Effect.fnUntraced(function* (lengthSeconds: number) {
     yield* note("primary fails")
     const port = yield* postgres.failover("crash")
     yield* note("the old primary answers as a standby")
-    for (const names of [PROCESSES.slice(1), PROCESSES.slice(0, 1)]) {
-      yield* Effect.sleep(ADDRESS_LATE_SECONDS * 1000)
-      yield* Effect.forEach(names, (name) => processes[name].links.postgres.retarget(port))
-    }
+    yield* movePostgres(port, ADDRESS_LATE_SECONDS * 1000)
     yield* note("the address has moved")
     failover.to = Math.ceil(timeline.elapsed()) + WHOLE_WITHIN_SECONDS
   })
