@@ -13,6 +13,7 @@ import { incrementsStatement } from "../src/services/Sql/SqlCommit.ts"
 import { EVERYTHING_SECONDS, leaseStatement } from "../src/services/Sql/SqlOutbox.ts"
 import * as SqlPostgres from "../src/services/Sql/SqlPostgres.ts"
 import * as Postgres from "../test/support/engines/Postgres.ts"
+import { quantile } from "./figures.ts"
 
 /**
  * `node bench/oldSnapshot.ts [--commits n] [--players n] [--without]`: what single commits, an empty lease and the board cost
@@ -35,8 +36,6 @@ const NEXT_LEASE_SECONDS = 3
 const STEPS = 8
 
 const milliseconds = (since: number) => performance.now() - since
-const quantile = (sorted: ReadonlyArray<number>, share: number) =>
-  sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
 
 /** As the server takes an array or a text inside EXECUTE. */
 const literal = (value: unknown): string =>

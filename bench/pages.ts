@@ -1,17 +1,10 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import { parseArgs } from "node:util"
-import { SqlLevels } from "../src/services/Sql/SqlLevels.ts"
-import * as SqlLevelsPostgres from "../src/services/Sql/SqlLevelsPostgres.ts"
-import * as FakeCognito from "../test/support/engines/FakeCognito.ts"
-import * as Postgres from "../test/support/engines/Postgres.ts"
-import { mint } from "../test/support/engines/TokenIssuer.ts"
 import { quantile } from "./figures.ts"
+import { startGenerated } from "./generated.ts"
 import { closedLoop } from "./http.ts"
 import { playerAt } from "./players.ts"
-import { ours, start } from "./system.ts"
 
 /**
  * `node bench/pages.ts [--connections n] [--seconds n] [--players n] [--limit n]`: what a flood of pages of ranks leaves
@@ -28,39 +21,15 @@ const { values } = parseArgs({
 })
 const seconds = Number(values.seconds)
 
-/** An hour is more than any run. */
-const TOKEN_SECONDS = 3600
-
 /** Between two rounds of what the flood must not harm. */
 const PAUSE_MILLIS = 50
 
 const program = Effect.gen(function* () {
-  const identity = yield* FakeCognito.make
-  const postgres = yield* Postgres.make({ settings: {} })
-  const levels = yield* Effect.map(
-    Layer.build(SqlLevelsPostgres.layerFrom(postgres.url)),
-    Context.get(SqlLevels),
-  )
-  yield* levels.generate({ players: Number(values.players), besideRealPlayers: false })
-  const system = yield* start({
-    implementation: ours,
-    databaseUrl: postgres.url,
-    identity: identity.env,
-    players: [],
-    profiles: undefined,
-    env: { PAGE_RATE_LIMIT_ADDRESS: values.limit },
+  const { identity, system } = yield* startGenerated(Number(values.players), {
+    PAGE_RATE_LIMIT_ADDRESS: values.limit,
   })
   const url = `http://127.0.0.1:${system.port}`
-  const now = Math.floor(Date.now() / 1000)
-  const token = mint(FakeCognito.key, {
-    sub: playerAt(1),
-    iss: identity.env.COGNITO_ISSUER,
-    token_use: "access",
-    client_id: FakeCognito.CLIENT,
-    jti: "one sign-in",
-    iat: now,
-    exp: now + TOKEN_SECONDS,
-  })
+  const token = identity.accessWith({ sub: playerAt(1), jti: "one sign-in" })
 
   const logout = async () => {
     const begun = performance.now()

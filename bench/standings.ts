@@ -1,27 +1,21 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { parseArgs } from "node:util"
 import { WebSocket } from "ws"
-import { SqlLevels } from "../src/services/Sql/SqlLevels.ts"
-import * as SqlLevelsPostgres from "../src/services/Sql/SqlLevelsPostgres.ts"
-import * as FakeCognito from "../test/support/engines/FakeCognito.ts"
-import * as Postgres from "../test/support/engines/Postgres.ts"
 import { cpuMicros, quantile } from "./figures.ts"
+import { startGenerated } from "./generated.ts"
 import { openLoop } from "./http.ts"
 import { playerAt } from "./players.ts"
 import { incrementsOf } from "./requests.ts"
 import { makeViewers } from "./standings/viewers.ts"
-import { ours, start } from "./system.ts"
 
 /**
  * `node bench/standings.ts [--viewers n] [--boards n] [--seconds n] [--players n]`: what it costs that signed-in viewers
  * read their places while the board changes so many times a second. The viewers are the page's own client without its
- * socket; one socket tells all of them of new boards. The same time without viewers is subtracted. Linux.
+ * socket; one socket tells all of them of new boards. The same time without viewers is subtracted. About three minutes
+ * at these defaults; each step is named on the standard error when it begins. Linux.
  */
 const { values } = parseArgs({
   options: {
@@ -41,6 +35,8 @@ const WARM_UP_SECONDS = 10
 /** Until the viewers read at the pace that they keep. */
 const SETTLE_SECONDS = 60
 
+const begin = (step: string) => Effect.sync(() => console.error(`${step} …`))
+
 const watch = (port: number, changed: () => void) =>
   Effect.acquireRelease(
     Effect.callback<WebSocket>((resume) => {
@@ -57,23 +53,11 @@ const watch = (port: number, changed: () => void) =>
   )
 
 const program = Effect.gen(function* () {
-  const identity = yield* FakeCognito.make
-  const postgres = yield* Postgres.make({ settings: {} })
-  const levels = yield* Effect.map(
-    Layer.build(SqlLevelsPostgres.layerFrom(postgres.url)),
-    Context.get(SqlLevels),
-  )
-  yield* levels.generate({ players: Number(values.players), besideRealPlayers: false })
+  yield* begin(`${values.players} players are generated`)
+  const { identity, postgres, system } = yield* startGenerated(Number(values.players))
   const sql = yield* PgClient.make({ url: postgres.url, maxConnections: 1 })
   const best = yield* sql<{ readonly user_id: string }>`
 select user_id from scores order by score desc, reached, user_id limit 10`
-  const system = yield* start({
-    implementation: ours,
-    databaseUrl: Redacted.make(Redacted.value(postgres.url)),
-    identity: identity.env,
-    players: [],
-    profiles: process.env["PROFILES"],
-  })
   const databaseCpu = Effect.map(
     sql<{ readonly pid: number }>`
 select pid from pg_stat_activity where application_name like 'scoreboard %'`,
@@ -95,12 +79,14 @@ select pid from pg_stat_activity where application_name like 'scoreboard %'`,
     return { api: (system.cpu().api - api) / forSeconds / 1e6, database: spent / forSeconds / 1e6 }
   })
 
+  yield* begin(`${WARM_UP_SECONDS} s of warm-up, then ${seconds} s without viewers`)
   yield* spend(WARM_UP_SECONDS)
   const without = yield* spend(seconds)
 
+  yield* begin(`${viewers} viewers sign in`)
   const audience = yield* makeViewers({
     port: system.port,
-    issuer: identity.env.COGNITO_ISSUER,
+    accessWith: identity.accessWith,
     players: Array.from({ length: viewers }, (_, n) =>
       playerAt(1 + Math.floor((n * Number(values.players)) / viewers)),
     ),
@@ -110,6 +96,7 @@ select pid from pg_stat_activity where application_name like 'scoreboard %'`,
     changes++
     audience.boardChanged()
   })
+  yield* begin(`${SETTLE_SECONDS} s until they read at their pace, then ${seconds} s with viewers`)
   yield* spend(SETTLE_SECONDS)
   audience.reset()
   changes = 0

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Redis } from "ioredis"
 import { loadavg } from "node:os"
 import { parseArgs } from "node:util"
+import { report } from "../checks.ts"
 import { topScore } from "./board.ts"
 import { startEngines, startServer } from "./engines.ts"
 import { publish, readDuring } from "./load.ts"
@@ -119,9 +120,7 @@ export const soak = Effect.fnUntraced(function* (options: {
       .map((load) => load.toFixed(1))
       .join(" ")}`,
   )
-  const checks = judge({ samples, warmUpMinutes: Math.min(2, minutes / 2), viewers: OF_EACH, cut })
-  for (const { what, found, holds } of checks) console.log(`${holds ? "holds" : "BROKEN"}: ${what}: ${found}`)
-  if (!checks.every(({ holds }) => holds)) process.exitCode = 1
+  report(judge({ samples, warmUpMinutes: Math.min(2, minutes / 2), viewers: OF_EACH, cut }))
 })
 
 if (import.meta.main) {

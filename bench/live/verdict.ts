@@ -1,3 +1,4 @@
+import type { Check } from "../checks.ts"
 import { quantile } from "../figures.ts"
 import type { Sample } from "./sample.ts"
 import type { Cut, Kind } from "./waves.ts"
@@ -105,13 +106,6 @@ const MAY_BE_CLOSING = 10
 
 /** Reads of the prober and of the metrics come and go. */
 const DESCRIPTORS_MAY_DIFFER = 8
-
-/** What is demanded of a figure, and whether it holds. */
-export interface Check {
-  readonly what: string
-  readonly found: string
-  readonly holds: boolean
-}
 
 /** Judges the samples after `warmUpMinutes`; boards and viewers from the beginning. */
 export const judge = (options: {

@@ -1,15 +1,14 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import { loadavg } from "node:os"
 import { parseArgs } from "node:util"
 import * as Truth from "../../test/support/invariants/Truth.ts"
 import { request } from "../../test/support/fixtures.ts"
-import { PROCESSES } from "../../test/support/system/Names.ts"
 import { dump } from "../../test/support/system/Sessions.ts"
 import { System } from "../../test/support/system/System.ts"
+import { report } from "../checks.ts"
 import { closedLoop } from "../http.ts"
 import { incrementsOf } from "../requests.ts"
 import { findingsAfter } from "./aftermath.ts"
@@ -73,7 +72,7 @@ const watchReadiness = (apis: ReadonlyArray<{ readonly management: () => string 
  * verdict; the exit code is 1 when that is bad.
  */
 const soak = Effect.fnUntraced(function* (lengthSeconds: number) {
-  const { cognito, postgres, processes } = yield* System
+  const { cognito, movePostgres, postgres, processes } = yield* System
   const apis = [processes["api-1"], processes["api-2"]] as const
   const ports = apis.map(({ url }) => Number(new URL(url).port))
   const players = Array.from({ length: PLAYERS }, (_, n) => ({
@@ -115,10 +114,7 @@ const soak = Effect.fnUntraced(function* (lengthSeconds: number) {
     yield* note("primary fails")
     const port = yield* postgres.failover("crash")
     yield* note("the old primary answers as a standby")
-    for (const names of [PROCESSES.slice(1), PROCESSES.slice(0, 1)]) {
-      yield* Effect.sleep(ADDRESS_LATE_SECONDS * 1000)
-      yield* Effect.forEach(names, (name) => processes[name].links.postgres.retarget(port))
-    }
+    yield* movePostgres(port, ADDRESS_LATE_SECONDS * 1000)
     yield* note("the address has moved")
     failover.to = Math.ceil(timeline.elapsed()) + WHOLE_WITHIN_SECONDS
   })
@@ -140,17 +136,12 @@ const soak = Effect.fnUntraced(function* (lengthSeconds: number) {
     `Capacity ${capacity.toFixed(0)} a second; ${answers.sent} sent, ${answers.accepted.size} answered 200; load average ${loadavg()[0]?.toFixed(1)}\n`,
   )
   console.log(table(timeline))
-  for (const { what, found, holds } of judge({ timeline, capacity, failover, findings })) {
-    console.log(`${holds ? "holds" : "BROKEN"}: ${what}: ${found}`)
-    if (!holds) process.exitCode = 1
-  }
+  report(judge({ timeline, capacity, failover, findings }))
 })
 
 const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" } } })
 soak(Math.round(Number(values.minutes) * 60)).pipe(
   Effect.provide(System.layer),
   Effect.scoped,
-  NodeRuntime.runMain({
-    teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? Number(process.exitCode ?? 0) : 1),
-  }),
+  NodeRuntime.runMain(),
 )

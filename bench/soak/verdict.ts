@@ -1,3 +1,4 @@
+import type { Check } from "../checks.ts"
 import { p99, type Second, sum, type Timeline } from "./timeline.ts"
 
 /** The share of the capacity, measured just before, that stays goodput while more than that comes. */
@@ -11,13 +12,6 @@ const ACCEPTED_P99_MILLIS = 3_000
 
 /** Load that is cut off in the middle of a second, and connections that open at first. */
 const WARM_UP_SECONDS = 3
-
-/** What is demanded of a figure, and whether it holds. */
-export interface Check {
-  readonly what: string
-  readonly found: string
-  readonly holds: boolean
-}
 
 /** Goodput of the worst ten seconds in a row, by second. */
 const worstGoodput = (parts: ReadonlyArray<ReadonlyArray<Second>>) =>

@@ -3,11 +3,6 @@ import { randomUUID } from "node:crypto"
 import { Agent, request } from "node:http"
 import { type Environment, type RequestLike, type ResponseLike } from "../../src/client/Environment.ts"
 import { Player } from "../../src/client/Player.ts"
-import * as FakeCognito from "../../test/support/engines/FakeCognito.ts"
-import { mint } from "../../test/support/engines/TokenIssuer.ts"
-
-/** An hour is more than any run. */
-const TOKEN_SECONDS = 3600
 
 /** Connections that all viewers share: the answers count, not the handshakes. */
 const CONNECTIONS = 64
@@ -40,7 +35,8 @@ const send = (agent: Agent, url: string, { method = "GET", headers = {}, signal 
 /** Signed-in viewers: the page's own client, with one token each from the fake provider and no socket. */
 export const makeViewers = Effect.fnUntraced(function* (options: {
   readonly port: number
-  readonly issuer: string
+  /** Mints an access token with these claims. */
+  readonly accessWith: (claims: object) => string
   readonly players: ReadonlyArray<string>
 }) {
   const url = `http://127.0.0.1:${options.port}`
@@ -50,16 +46,9 @@ export const makeViewers = Effect.fnUntraced(function* (options: {
   )
   let millis: Array<number> = []
   let statuses = new Map<number, number>()
-  const now = Math.floor(Date.now() / 1000)
 
   const makePlayer = async (sub: string) => {
-    const claims = { sub, iss: options.issuer, token_use: "access", client_id: FakeCognito.CLIENT }
-    const accessToken = mint(FakeCognito.key, {
-      ...claims,
-      jti: randomUUID(),
-      iat: now,
-      exp: now + TOKEN_SECONDS,
-    })
+    const accessToken = options.accessWith({ sub, jti: randomUUID() })
     const environment: Environment = {
       now: () => Date.now(),
       random: () => Math.random(),

@@ -35,7 +35,7 @@ const boardOf = (frame: string) => {
 const scoreIn = (frame: string) => boardOf(frame)?.scores[0]?.score ?? 0
 const stampIn = (frame: string) => boardOf(frame)?.stamp
 
-it.live("a failover that lost commits, with one API left behind and an address that moves late", () =>
+it.live("counts on and shows no older board after a failover that lost commits", () =>
   Effect.gen(function* () {
     const [{ cognito, env }, pair] = yield* Effect.all([Engines.make({ users: 2 }), PostgresPair.make], {
       concurrency: 2,

@@ -87,7 +87,10 @@ const managementOf = (child: ChildProcess) => {
   return `http://127.0.0.1:${port}`
 }
 
-/** Waits for the end after a signal, or several in a row: the exit code, and how long it took in milliseconds, without stalls of this process. */
+/**
+ * Waits for the end after a signal, or several in a row: the exit code, and how long it took in milliseconds, without
+ * the stalls of this process.
+ */
 export const stopped = (running: Running, ...signals: ReadonlyArray<NodeJS.Signals>) =>
   Effect.gen(function* () {
     const [millis, code] = yield* timedRunning(

@@ -68,7 +68,7 @@ interface Run {
 
 /** Does what a plan says at its times, and heals each fault; gives the faults that were done. */
 export const inject = Effect.fnUntraced(function* (faults: ReadonlyArray<PlannedFault>, run: Run) {
-  const { processes, postgres, redis } = yield* System
+  const { movePostgres, processes, postgres, redis } = yield* System
   const scope = yield* Effect.scope
   const locks = new Map<string, Semaphore.Semaphore>()
   const done: Array<string> = []
@@ -100,13 +100,8 @@ export const inject = Effect.fnUntraced(function* (faults: ReadonlyArray<Planned
       Effect.sync(() => void run.findings.push("A rolling restart during a backup did not end in time")),
   })
   /** The old primary answers as a standby before the address moves, for one process later than for the others. */
-  const failover = Effect.fnUntraced(function* (how: "planned" | "crash", forMillis: number) {
-    const port = yield* postgres.failover(how)
-    for (const names of [PROCESSES.slice(1), PROCESSES.slice(0, 1)]) {
-      yield* Effect.sleep(forMillis / 2)
-      yield* each(names, (name) => processes[name].links.postgres.retarget(port))
-    }
-  })
+  const failover = (how: "planned" | "crash", forMillis: number) =>
+    Effect.flatMap(postgres.failover(how), (port) => movePostgres(port, forMillis / 2))
   const overload = (forMillis: number) => {
     const links = APIS.map((name) => processes[name].links.postgres)
     return lasting(

@@ -81,9 +81,14 @@ export const until = <A, E, R>(
   )
 }
 
-/** Repeats a sign-in that a busy identity provider did not answer in time, as a client does. */
+/** Repeats a sign-in that a busy identity provider did not answer in time, as a client does. Gives any other 503. */
 export const untilSignedIn = <E, R>(signIn: Effect.Effect<Answer, E, R>) =>
-  until("a sign-in is answered", signIn, ({ status }) => status !== 503, Duration.millis(2 * PATIENCE_MILLIS))
+  until(
+    "a sign-in is answered",
+    signIn,
+    ({ status, body }) => status !== 503 || !body.includes('"dependency":"identity provider"'),
+    Duration.millis(2 * PATIENCE_MILLIS),
+  )
 
 /** A viewer of the board: an open WebSocket of a test, gone with its scope. */
 export interface Viewer {

@@ -7,8 +7,9 @@ const TICK_MILLIS = 20
 const LATE_MILLIS = 5
 
 /**
- * Records when this process could not run because the machine had other work, until the scope ends. A test subtracts
- * that time before it compares a duration with a limit.
+ * Records when the timers of this process were late because the machine had other work, until the scope ends. A test
+ * subtracts that time before it compares a duration with a limit. Computing in this process makes timers late as well, so
+ * such a limit holds how long something waits, or another process takes; not what code under test computes here.
  */
 export const watchStalls = Effect.gen(function* () {
   const stalls: Array<{ readonly from: number; readonly to: number }> = []

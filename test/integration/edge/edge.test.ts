@@ -184,18 +184,16 @@ layer(World.layer, { timeout: "90 seconds", excludeTestServices: true })("The ed
     () =>
       Effect.gen(function* () {
         const { origin } = yield* World
-        const pages = (from: number) =>
-          Effect.all(
-            Array.from({ length: 21 }, (_, n) => fromNetwork(from).ask(`/scores/page?after=${n}.${from}.1`)),
-          )
+        const page = (from: number, n: number) => fromNetwork(from).ask(`/scores/page?after=${n}.${from}.1`)
+        let passed = 0
+        while ((yield* page(199, passed)).status !== 429) passed++
+        // Limits for 10 s, which may end in between: 20 for a network, 30 for all.
+        assert.isAtMost(passed, 40)
+        assert.strictEqual((yield* page(198, 0)).status, 200)
+        const pages = (from: number) => Effect.all(Array.from({ length: 21 }, (_, n) => page(from, n)))
         const attack = [200, 201, 202, 203, 204, 205]
         const { arrived } = yield* origin.during(Effect.all(attack.map(pages), { concurrency: 6 }))
-        // Limits for 10 s, which may end in between: 20 for a network, 30 for all.
         assert.isAtMost(arrived.length, 100)
-        for (const network of attack) {
-          const from = arrived.filter(({ headers }) => headers["x-forwarded-for"] === `198.51.100.${network}`)
-          assert.isAtMost(from.length, 40)
-        }
         const honest = fromNewNetwork()
         assert.strictEqual((yield* honest.ask("/scores/page")).status, 200)
         assert.strictEqual((yield* honest.ask("/scores")).status, 200)

@@ -24,7 +24,7 @@ const read = async (request: IncomingMessage) => {
 export const makeOrigin = Effect.gen(function* () {
   const arrived: Array<Arrived> = []
   const sockets = new Set<WebSocket>()
-  const state = { version: 1, status: 200 as number | "hang up" | "silent" }
+  const state = { version: 1, status: 200 as number | "hang up" }
 
   const respond = (request: IncomingMessage, response: ServerResponse) => {
     const path = (request.url ?? "").split("?")[0]
@@ -56,7 +56,6 @@ export const makeOrigin = Effect.gen(function* () {
         headers: request.headers,
         body,
       })
-      if (state.status === "silent") return
       if (state.status === "hang up") request.socket.destroy()
       else respond(request, response)
     })

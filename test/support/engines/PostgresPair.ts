@@ -9,6 +9,7 @@ import * as Scope from "effect/Scope"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { EmbeddedPostgres } from "../../../src/services/EmbeddedPostgres/EmbeddedPostgres.ts"
 import { until } from "../fixtures.ts"
+import { query as queryOn } from "./embeddedPostgres.ts"
 import { freePort } from "./freePort.ts"
 import { engineFolder } from "./runFolder.ts"
 import * as TcpProxy from "./TcpProxy.ts"
@@ -36,6 +37,10 @@ export interface PostgresNode {
   readonly link: TcpProxy.TcpProxy
   /** Throws its data away and begins again as a standby of the other server, with a fresh copy. */
   readonly rejoin: Effect.Effect<void>
+  /** Returns when the other server follows this primary. */
+  readonly replicates: Effect.Effect<void>
+  /** From now on a commit on this primary waits until its standby has it, until `rejoin` throws its data away. */
+  readonly synchronous: Effect.Effect<void>
   /** Runs one statement on a connection of its own, as the owner of the cluster. */
   query<Row extends object>(statement: string): Effect.Effect<ReadonlyArray<Row>>
 }
@@ -50,17 +55,9 @@ export interface PostgresPair {
   readonly first: PostgresNode
   /** Its standby at first. */
   readonly second: PostgresNode
-  /** From now on a commit on `first` waits until `second` has it. */
-  readonly synchronous: Effect.Effect<void>
   /** Returns when `second` has everything that `first` has committed so far. */
   readonly caughtUp: Effect.Effect<void>
 }
-
-const queryOn = <Row extends object>(url: Redacted.Redacted, statement: string) =>
-  Effect.gen(function* () {
-    const sql = yield* PgClient.make({ url, maxConnections: 1, connectTimeout: "5 seconds" })
-    return yield* sql.unsafe<Row>(statement)
-  }).pipe(Effect.scoped, Effect.provide(Reactivity.layer), Effect.orDie)
 
 /** Copies a running primary, as pg_basebackup does: npm's PostgreSQL does not bring that program. */
 const copyOf = Effect.fnUntraced(
@@ -119,7 +116,7 @@ const makeNode = Effect.fnUntraced(function* (options: NodeOptions, login: () =>
   let running: Scope.Closeable | undefined
   const here = () => urlOn(login(), options.port)
   const query = <Row extends object>(statement: string) =>
-    Effect.suspend(() => queryOn<Row>(here(), statement))
+    Effect.orDie(Effect.suspend(() => queryOn<Row>(here(), statement)))
 
   const start = Effect.gen(function* () {
     if (running !== undefined) return
@@ -145,6 +142,15 @@ const makeNode = Effect.fnUntraced(function* (options: NodeOptions, login: () =>
   }).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
   yield* Effect.addFinalizer(() => stop)
 
+  const hasStandby = (condition: string) =>
+    Effect.asVoid(
+      until(
+        `a standby that follows, with ${condition}`,
+        query(`select from pg_stat_replication where state = 'streaming' and ${condition}`),
+        (rows) => rows.length > 0,
+      ),
+    )
+
   const node: PostgresNode = {
     port: options.port,
     get url() {
@@ -154,6 +160,12 @@ const makeNode = Effect.fnUntraced(function* (options: NodeOptions, login: () =>
     stop,
     link,
     query,
+    replicates: hasStandby("true"),
+    synchronous: Effect.gen(function* () {
+      yield* query("alter system set synchronous_standby_names = 'standby'")
+      yield* query("select pg_reload_conf()")
+      yield* hasStandby("sync_state = 'sync'")
+    }),
     promote: Effect.asVoid(query("select pg_promote(true, 60)")),
     crash: Effect.gen(function* () {
       const [row] = yield* query<{ pid: number }>(
@@ -213,15 +225,6 @@ export const make = Effect.gen(function* () {
     first,
     second,
     caughtUp,
-    synchronous: Effect.gen(function* () {
-      yield* first.query("alter system set synchronous_standby_names = 'standby'")
-      yield* first.query("select pg_reload_conf()")
-      yield* until(
-        "the standby is synchronous",
-        first.query<{ sync_state: string }>("select sync_state from pg_stat_replication"),
-        (rows) => rows.some(({ sync_state }) => sync_state === "sync"),
-      )
-    }),
   }
   return pair
 }).pipe(Effect.provideService(References.MinimumLogLevel, "Warn"))

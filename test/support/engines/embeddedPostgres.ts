@@ -40,10 +40,10 @@ export const privateFolder = engineFolder("scoreboard-embedded-")
 export const newDataDir = Effect.map(privateFolder, (folder) => join(folder, "state", "postgres"))
 
 /** Runs one statement on a connection of its own. */
-export const query = (url: Redacted.Redacted, statement: string) =>
+export const query = <Row extends object>(url: Redacted.Redacted, statement: string) =>
   Effect.gen(function* () {
     const sql = yield* PgClient.make({ url, maxConnections: 1, connectTimeout: "10 seconds" })
-    return yield* sql.unsafe(statement)
+    return yield* sql.unsafe<Row>(statement)
   }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
 
 /** Another process that owns an embedded server. It is gone, by force if need be, when the test is over. */

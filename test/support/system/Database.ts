@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as PostgresPair from "../engines/PostgresPair.ts"
-import { until } from "../fixtures.ts"
 
 /** The database of a system: a primary and its standby, which change places any number of times. */
 export interface Database {
@@ -22,21 +21,6 @@ export interface Database {
   failover(how: "planned" | "crash"): Effect.Effect<number>
 }
 
-/** Commits wait for the standby from now on, until this server's data is thrown away by `rejoin`. */
-const waitForStandby = Effect.fnUntraced(function* (primary: PostgresPair.PostgresNode) {
-  yield* primary.query("alter system set synchronous_standby_names = 'standby'")
-  yield* primary.query("select pg_reload_conf()")
-  yield* replicates(primary, "sync_state = 'sync'")
-})
-
-/** Waits until the standby is connected, and in this state. */
-const replicates = (primary: PostgresPair.PostgresNode, state: string) =>
-  until(
-    `the standby's ${state}`,
-    primary.query(`select from pg_stat_replication where state = 'streaming' and ${state}`),
-    (rows) => rows.length > 0,
-  )
-
 /** Starts both servers. */
 export const makeDatabase = Effect.gen(function* () {
   const pair = yield* PostgresPair.make
@@ -54,11 +38,11 @@ export const makeDatabase = Effect.gen(function* () {
     failover: Effect.fnUntraced(function* (how) {
       const [old, next] = [primary, standby]
       if (how === "crash") {
-        yield* waitForStandby(old)
+        yield* old.synchronous
         yield* old.crash
       } else {
         // A server that is stopped fast sends its standby everything first, if that is connected.
-        yield* replicates(old, "true")
+        yield* old.replicates
         yield* old.stop
       }
       yield* next.promote

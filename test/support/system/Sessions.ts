@@ -33,13 +33,11 @@ const open = <E, R>(url: Redacted.Redacted, begin: Statement, during: Effect.Eff
     return began
   })
 
+export const LOCKED_ROWS = ["scores", "users", "idempotency_keys", "players_at_least"] as const
+export type LockedRow = (typeof LOCKED_ROWS)[number]
+
 /** Rows that a player's commit needs, by their table. `key` begins the keys that the player's clients send. */
-const LOCKS: Readonly<
-  Record<
-    "scores" | "users" | "idempotency_keys" | "players_at_least",
-    (player: string, key: string) => Statement
-  >
-> = {
+const LOCKS: Readonly<Record<LockedRow, (player: string, key: string) => Statement>> = {
   scores: (player) => (sql) => sql`select from scores where user_id = ${player} for update`,
   users: (player) => (sql) => sql`select from users where id = ${player} for update`,
   // The keys of presses to come: who sends one waits to see whether this insert counts.
@@ -50,9 +48,6 @@ const LOCKS: Readonly<
     sql`insert into players_at_least as p (score, shard, players) select 30, g, 0 from generate_series(0, 15) g
       on conflict (score, shard) do update set players = p.players`,
 }
-
-export const LOCKED_ROWS = ["scores", "users", "idempotency_keys", "players_at_least"] as const
-export type LockedRow = (typeof LOCKED_ROWS)[number]
 
 /** Holds a row that the commits of a player need. */
 export const lockRow = (

@@ -9,7 +9,7 @@ import { startSqsServer } from "../engines/SqsServer.ts"
 import * as TcpProxy from "../engines/TcpProxy.ts"
 import { mint } from "../engines/TokenIssuer.ts"
 import { type Database, makeDatabase } from "./Database.ts"
-import type { Dependency, ProcessName } from "./Names.ts"
+import { type Dependency, type ProcessName, PROCESSES } from "./Names.ts"
 import { type Supervised, supervise } from "./Supervised.ts"
 
 type Links = Readonly<Record<Dependency, TcpProxy.TcpProxy>>
@@ -81,6 +81,16 @@ const makeSystem = Effect.gen(function* () {
     redis,
     cognito,
     processes,
+    movePostgres: Effect.fnUntraced(function* (moved, afterMillis) {
+      const [first, ...others] = PROCESSES
+      for (const names of [others, [first]]) {
+        yield* Effect.sleep(afterMillis)
+        yield* Effect.forEach(names, (name) => processes[name].links.postgres.retarget(moved), {
+          concurrency: "unbounded",
+          discard: true,
+        })
+      }
+    }),
     token: (userId, email) => {
       const nowSeconds = Math.floor(Date.now() / 1000)
       const claims = { sub: userId, iss: issuer, iat: nowSeconds, exp: nowSeconds + 24 * 3600 }
@@ -105,6 +115,8 @@ export class System extends Context.Service<
     readonly redis: Effect.Success<typeof startRedisPair>
     readonly cognito: Effect.Success<typeof FakeCognito.make>
     readonly processes: Readonly<Record<ProcessName, SystemProcess>>
+    /** Moves PostgreSQL's address to a port: after `afterMillis` for all processes but one, after twice that for it. */
+    movePostgres(port: number, afterMillis: number): Effect.Effect<void>
     /** An access token that is valid for a day and carries the e-mail. */
     token(userId: string, email: string): string
   }

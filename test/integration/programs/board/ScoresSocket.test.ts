@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Redis as Client } from "ioredis"
@@ -70,6 +71,7 @@ const startProcess = Effect.fnUntraced(function* (url: string, database: Databas
   const redis = Context.get(services, Redis)
   return {
     refresh: board.refresh,
+    untilWritten: until("the board is written", Effect.exit(board.refresh), Exit.isSuccess, CURRENT),
     redis,
     sent,
     shown: Effect.sync(() => scoreOf(sent.at(-1) ?? '{"scores":[]}')),
@@ -120,7 +122,7 @@ describe("ScoresSocket on redis-server", { concurrent: true }, () => {
         const end = yield* refuse(client)
         for (let n = 0; n < 3; n++) {
           const score = yield* database.commit
-          yield* Effect.ignore(api.refresh)
+          assert.strictEqual((yield* Effect.flip(api.refresh))._tag, "RedisFailure")
           yield* until("the sockets show the commit", api.shown, is<number | undefined>(score), CURRENT)
           assert.strictEqual(yield* api.read, score)
           assert.isFalse(yield* api.isReady)
@@ -130,12 +132,7 @@ describe("ScoresSocket on redis-server", { concurrent: true }, () => {
         yield* end
         yield* until("Redis is up", api.isReady, is(true), CURRENT)
         const score = yield* database.commit
-        yield* until(
-          "the board is written",
-          Effect.exit(api.refresh),
-          ({ _tag }) => _tag === "Success",
-          CURRENT,
-        )
+        yield* api.untilWritten
         yield* until("the sockets show the commit", api.shown, is<number | undefined>(score), CURRENT)
         assert.include(yield* Effect.promise(() => client.get(BOARD_KEY)), `"version":${score}`)
       }),
@@ -209,12 +206,7 @@ describe("ScoresSocket on redis-server", { concurrent: true }, () => {
       assert.isBelow(shown.lastIndexOf(2), shown.indexOf(1), shown.join())
 
       const score = yield* database.commit
-      yield* until(
-        "the board is written",
-        Effect.exit(api.refresh),
-        ({ _tag }) => _tag === "Success",
-        CURRENT,
-      )
+      yield* api.untilWritten
       for (const process of [api, restarted])
         yield* until("the sockets show the commit", process.shown, is<number | undefined>(score), CURRENT)
     }),

@@ -44,8 +44,10 @@ const Claim = Schema.Union([
 ])
 
 /** Never 5xx, whatever was sent. */
-const isAnswered = (answer: { readonly status: number; readonly body: string }) =>
+const isAnswered = (answer: { readonly status: number; readonly body: string }) => {
   assert.isBelow(answer.status, 500, answer.body)
+  assert.notStrictEqual(answer.status, 429, answer.body)
+}
 
 /** All routes that take an access token. */
 const useAccess = Effect.fnUntraced(function* (token: string) {

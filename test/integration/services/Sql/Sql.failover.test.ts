@@ -49,7 +49,7 @@ describe("Sql when PostgreSQL fails over", () => {
       Effect.gen(function* () {
         const pair = yield* PostgresPair.make
         const sql = yield* serviceOn(pair.url)
-        yield* pair.synchronous
+        yield* pair.first.synchronous
         const players = yield* Effect.forEach(["ada", "grace", "edsger", "barbara"], (player) =>
           presses(sql, player),
         )
@@ -105,7 +105,7 @@ describe("Sql when PostgreSQL fails over", () => {
       Effect.gen(function* () {
         const pair = yield* PostgresPair.make
         const sql = yield* serviceOn(pair.url)
-        yield* pair.synchronous
+        yield* pair.first.synchronous
         yield* pair.second.link.stall
         const players = ["ada", "grace", "edsger", "barbara"]
         const acknowledged: Array<string> = []

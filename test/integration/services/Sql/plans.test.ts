@@ -41,6 +41,7 @@ const performed = (
 /** How many pages a statement reads; undone. */
 const pagesOf = (operator: PgClient.PgClient, statement: Statement.Statement<unknown>) =>
   Effect.map(performed(operator, statement, "buffers"), (lines) => {
+    // A plan that touches no page has no such line.
     const buffers = lines.find((line) => line.startsWith("Buffers: shared")) ?? ""
     return Array.from(buffers.matchAll(/ (?:hit|read)=(\d+)/g), ([, n]) => Number(n)).reduce(
       (a, b) => a + b,
@@ -109,6 +110,7 @@ do $$ begin for n in 1..3000 loop perform board_moved(); commit; end loop; end $
           yield* old`select 1 from scores`
           yield* churn
           const during = yield* read
+          assert.isAbove(during.version, 0, "pages are counted")
           // A page or two more on the way down two larger trees.
           assert.isAtMost(during.lease, without.lease + 6)
           assert.isAtMost(during.version, without.version + 6)
