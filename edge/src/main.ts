@@ -202,7 +202,8 @@ const answer = async (request: Request, env: Env, ctx: ExecutionContext): Promis
   if (!(await allows(env[route.limit], visit.network))) return limited(visit, PERIOD_SECONDS[route.limit])
 
   if (isPreflight(visit)) {
-    return giveKept(env, origin, visit, { target: url.pathname, isScarce: false }, PREFLIGHT, ctx)
+    const isScarce = route.keep?.isUnbounded === true
+    return giveKept(env, origin, visit, { target: url.pathname, isScarce }, PREFLIGHT, ctx)
   }
   const kept = keptFor(route, url)
   if (kept !== undefined && route.keep !== undefined) {
