@@ -76,6 +76,9 @@ const RECENT_MILLIS = 2 * RETRY_MILLIS
 /** An asker that takes longer is given up: the runtime may have ended it with the request that it belonged to. */
 const LOST_MILLIS = 15_000
 
+/** Questions of which an ask, or the last failure, is remembered. An ask that is forgotten may be made once more. */
+const QUESTIONS = 500
+
 /** Answers in memory: up to 64 KiB each, and larger ones. An isolate has 128 MB, `/docs` 3 MB. */
 const CAPACITY = 500
 const SMALL_BYTES = 64 * 1024
@@ -89,6 +92,7 @@ interface Outcome {
 }
 
 interface Asking {
+  readonly asker: string
   readonly since: number
   readonly outcome: Promise<Outcome>
 }
@@ -103,8 +107,9 @@ export class Reads {
   // Large answers have a small memory of their own, so that 500 of them cannot fill the isolate.
   readonly #small = new LruMap<string, Plain>(CAPACITY)
   readonly #large = new LruMap<string, Plain>(LARGE_CAPACITY)
-  readonly #asking = new Map<string, Asking>()
-  readonly #failures = new LruMap<string, Failure>(CAPACITY)
+  // Not a Map: an ask whose request the runtime has ended never settles, so nothing would take it out.
+  readonly #asking = new LruMap<string, Asking>(QUESTIONS)
+  readonly #failures = new LruMap<string, Failure>(QUESTIONS)
   readonly #seats = new Seats(SEATS)
   readonly #otherSeats = new Seats(SEATS)
 
@@ -156,8 +161,7 @@ export class Reads {
       await Promise.race([around.sleep(Math.max(0, failedAt + RETRY_MILLIS - around.now())), end])
       if (isOver) return undefined
       const asking = this.#ask(question, this.#remembered(question.key), around)
-      around.outlive(asking.outcome)
-      const { answer } = (await Promise.race([asking.outcome, end])) ?? {}
+      const { answer } = (await Promise.race([this.#settled(asking), end])) ?? {}
       if (answer === undefined || !isGood(answer)) continue
       return give(answer.askedAt < begun ? "hit" : "miss", answer, around.now())
     }
@@ -175,11 +179,11 @@ export class Reads {
       return lastOr(failure.answer, known, "away", begun)
     }
     const asking = this.#ask(question, known, around)
-    around.outlive(asking.outcome)
     if (known !== undefined && age < freshMillis + question.staleMillis) return give("stale", known, begun)
 
     const rest = Math.max(0, PATIENCE_MILLIS - (begun - asking.since))
-    const { answer, kept, isRefused } = (await Promise.race([asking.outcome, around.sleep(rest)])) ?? {}
+    const { answer, kept, isRefused } =
+      (await Promise.race([this.#settled(asking), around.sleep(rest)])) ?? {}
     const now = around.now()
     if (answer !== undefined && isGood(answer))
       return give(answer.askedAt < begun ? "hit" : "miss", answer, now)
@@ -193,13 +197,30 @@ export class Reads {
     const current = this.#asking.get(asker)
     if (current !== undefined && around.now() - current.since < LOST_MILLIS) return current
     const asking: Asking = {
+      asker,
       since: around.now(),
-      outcome: this.#outcome(question, known, around).finally(() => {
-        if (this.#asking.get(asker) === asking) this.#asking.delete(asker)
-      }),
+      outcome: this.#outcome(question, known, around).finally(() => this.#forget(asking)),
     }
     this.#asking.set(asker, asking)
+    around.outlive(asking.outcome)
     return asking
+  }
+
+  /**
+   * Waits for what comes of an ask. The runtime goes on with each waiter in the waiter's own request, but rejects who waits
+   * for a request that it has ended; the next one then asks anew.
+   */
+  async #settled(asking: Asking): Promise<Outcome> {
+    try {
+      return await asking.outcome
+    } catch {
+      this.#forget(asking)
+      return {}
+    }
+  }
+
+  #forget(asking: Asking) {
+    if (this.#asking.peek(asking.asker) === asking) this.#asking.delete(asking.asker)
   }
 
   async #outcome(question: Question, known: Plain | undefined, around: Surroundings): Promise<Outcome> {
