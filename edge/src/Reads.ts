@@ -1,15 +1,7 @@
 import { LruMap } from "../../src/foundation/LruMap.ts"
+import { Memory } from "./Memory.ts"
+import type { Plain } from "./Plain.ts"
 import { Seats } from "./Seats.ts"
-
-/** An answer as plain data: a Response belongs to the request that it was made for. */
-export interface Plain {
-  /** When the origin was asked for it, in ms since 1970. */
-  readonly askedAt: number
-  readonly status: number
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: ArrayBuffer
-}
 
 /** A question whose answer is shared by all who ask it. */
 export interface Question {
@@ -79,11 +71,6 @@ const LOST_MILLIS = 15_000
 /** Questions of which an ask, or the last failure, is remembered. An ask that is forgotten may be made once more. */
 const QUESTIONS = 500
 
-/** Answers in memory: up to 64 KiB each, and larger ones. An isolate has 128 MB, `/docs` 3 MB. */
-const CAPACITY = 500
-const SMALL_BYTES = 64 * 1024
-const LARGE_CAPACITY = 10
-
 /** What came of an ask: the origin's answer; or else what is kept, and whether a limit refused the ask. */
 interface Outcome {
   readonly answer?: Plain | undefined
@@ -104,13 +91,11 @@ interface Failure {
 
 /** Reads of the origin, shared: one asker for each question, and the last answer for an hour. State of one isolate. */
 export class Reads {
-  // Large answers have a small memory of their own, so that 500 of them cannot fill the isolate.
-  readonly #small = new LruMap<string, Plain>(CAPACITY)
-  readonly #large = new LruMap<string, Plain>(LARGE_CAPACITY)
+  readonly #memory = new Memory()
   // Not a Map: an ask whose request the runtime has ended never settles, so nothing would take it out.
   readonly #asking = new LruMap<string, Asking>(QUESTIONS)
   readonly #failures = new LruMap<string, Failure>(QUESTIONS)
-  readonly #seats = new Seats(SEATS)
+  readonly #readSeats = new Seats(SEATS)
   readonly #otherSeats = new Seats(SEATS)
 
   async read(question: Question, around: Surroundings): Promise<Reply> {
@@ -118,7 +103,7 @@ export class Reads {
     const reply = await this.#readOnce(question, around)
     if (reply.from !== "away" || question.has?.(reply.answer) !== true) return reply
     const isOld = ageMillis(reply.answer, around.now()) >= HOLD_AGE_MILLIS
-    const wait = isOld ? this.#wait(this.#seats, question, begun + HOLD_MILLIS, around) : undefined
+    const wait = isOld ? this.#wait(this.#readSeats, question, begun + HOLD_MILLIS, around) : undefined
     return (await wait) ?? give("away", reply.answer, around.now())
   }
 
@@ -160,7 +145,7 @@ export class Reads {
       const failedAt = this.#failures.peek(question.key)?.at ?? around.now()
       await Promise.race([around.sleep(Math.max(0, failedAt + RETRY_MILLIS - around.now())), end])
       if (isOver) return undefined
-      const asking = this.#ask(question, this.#remembered(question.key), around)
+      const asking = this.#ask(question, this.#memory.get(question.key), around)
       const { answer } = (await Promise.race([this.#settled(asking), end])) ?? {}
       if (answer === undefined || !isGood(answer)) continue
       return give(answer.askedAt < begun ? "hit" : "miss", answer, around.now())
@@ -170,7 +155,7 @@ export class Reads {
   async #readOnce(question: Question, around: Surroundings): Promise<Reply> {
     const { key, freshMillis } = question
     const begun = around.now()
-    const known = this.#remembered(key)
+    const known = this.#memory.get(key)
     const age = ageMillis(known, begun)
     if (known !== undefined && age < freshMillis) return give("hit", known, begun)
 
@@ -226,30 +211,19 @@ export class Reads {
   async #outcome(question: Question, known: Plain | undefined, around: Surroundings): Promise<Outcome> {
     const { key, freshMillis, account } = question
     const kept = newer(known, await around.find(key))
-    if (kept !== undefined && kept !== known) this.#remember(key, kept)
+    if (kept !== undefined && kept !== known) this.#memory.set(key, kept)
     if (kept !== undefined && ageMillis(kept, around.now()) < freshMillis) return { answer: kept }
     if (!(await question.mayAsk())) return { kept, isRefused: true }
 
     const answer = await question.ask(kept)
     if (answer?.status === 200 || answer?.status === 204) {
       this.#failures.delete(key)
-      this.#remember(key, answer)
+      this.#memory.set(key, answer)
       around.outlive(around.store(key, answer))
     } else if (account === undefined) {
       this.#failures.set(key, { at: around.now(), answer })
     }
     return { answer, kept }
-  }
-
-  #remembered(key: string): Plain | undefined {
-    return this.#small.get(key) ?? this.#large.get(key)
-  }
-
-  #remember(key: string, answer: Plain) {
-    const isSmall = answer.body.byteLength <= SMALL_BYTES
-    const [to, from] = isSmall ? [this.#small, this.#large] : [this.#large, this.#small]
-    to.set(key, answer)
-    from.delete(key)
   }
 }
 
