@@ -6,7 +6,11 @@ set -euo pipefail
 : "${ZONE_ID:?}" "${CLOUDFLARE_API_TOKEN:?}" "${ZONE:?}" "${BOARD:?}" "${ORIGIN_HOST:?}"
 
 zone=https://api.cloudflare.com/client/v4/zones/$ZONE_ID
-send() { curl --fail --silent --show-error -X "$1" "$zone/$2" -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" --json "$3"; }
+# The token and the private key go through pipes, because a command line is for everybody to see.
+send() {
+  curl --fail --silent --show-error -X "$1" "$zone/$2" \
+    -H @<(printf 'Authorization: Bearer %s' "$CLOUDFLARE_API_TOKEN") --json @- <<<"$3"
+}
 setting() { send PATCH "settings/$1" "{\"value\":\"$2\"}"; }
 rules() { send PUT "rulesets/phases/$1/entrypoint" "{\"rules\":[$2]}"; }
 

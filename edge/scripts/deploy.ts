@@ -31,6 +31,8 @@ if (origin.isOpen === true) {
 }
 
 // wrangler reads the secret from a file only, and a command line is for everybody to see.
+// Ctrl-C ends wrangler, and this process only once the file is gone.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined)
 const folder = mkdtempSync(join(tmpdir(), "scoreboard-edge-"))
 const secrets = join(folder, "secrets.json")
 try {

@@ -5,7 +5,8 @@ import {
   WELL_FORMED_ID,
 } from "../../src/foundation/PublicHttp.ts"
 import { originalTag } from "../../src/domain/EntityTag.ts"
-import type { Plain, Reply } from "./Reads.ts"
+import type { Plain } from "./Plain.ts"
+import type { Reply } from "./Reads.ts"
 
 /** Who asks, and what every answer to it carries. */
 export interface Visit {

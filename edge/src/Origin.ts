@@ -1,5 +1,5 @@
 import type { Visit } from "./Answers.ts"
-import type { Plain } from "./Reads.ts"
+import type { Plain } from "./Plain.ts"
 
 /** Where the API is, and how it knows us. */
 export interface Origin {

@@ -1,15 +1,7 @@
 import { LruMap } from "../../src/foundation/LruMap.ts"
+import { Memory } from "./Memory.ts"
+import type { Plain } from "./Plain.ts"
 import { Seats } from "./Seats.ts"
-
-/** An answer as plain data: a Response belongs to the request that it was made for. */
-export interface Plain {
-  /** When the origin was asked for it, in ms since 1970. */
-  readonly askedAt: number
-  readonly status: number
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: ArrayBuffer
-}
 
 /** A question whose answer is shared by all who ask it. */
 export interface Question {
@@ -76,10 +68,8 @@ const RECENT_MILLIS = 2 * RETRY_MILLIS
 /** An asker that takes longer is given up: the runtime may have ended it with the request that it belonged to. */
 const LOST_MILLIS = 15_000
 
-/** Answers in memory: up to 64 KiB each, and larger ones. An isolate has 128 MB, `/docs` 3 MB. */
-const CAPACITY = 500
-const SMALL_BYTES = 64 * 1024
-const LARGE_CAPACITY = 10
+/** Questions of which an ask, or the last failure, is remembered. An ask that is forgotten may be made once more. */
+const QUESTIONS = 500
 
 /** What came of an ask: the origin's answer; or else what is kept, and whether a limit refused the ask. */
 interface Outcome {
@@ -89,6 +79,7 @@ interface Outcome {
 }
 
 interface Asking {
+  readonly asker: string
   readonly since: number
   readonly outcome: Promise<Outcome>
 }
@@ -100,12 +91,11 @@ interface Failure {
 
 /** Reads of the origin, shared: one asker for each question, and the last answer for an hour. State of one isolate. */
 export class Reads {
-  // Large answers have a small memory of their own, so that 500 of them cannot fill the isolate.
-  readonly #small = new LruMap<string, Plain>(CAPACITY)
-  readonly #large = new LruMap<string, Plain>(LARGE_CAPACITY)
-  readonly #asking = new Map<string, Asking>()
-  readonly #failures = new LruMap<string, Failure>(CAPACITY)
-  readonly #seats = new Seats(SEATS)
+  readonly #memory = new Memory()
+  // Not a Map: an ask whose request the runtime has ended never settles, so nothing would take it out.
+  readonly #asking = new LruMap<string, Asking>(QUESTIONS)
+  readonly #failures = new LruMap<string, Failure>(QUESTIONS)
+  readonly #readSeats = new Seats(SEATS)
   readonly #otherSeats = new Seats(SEATS)
 
   async read(question: Question, around: Surroundings): Promise<Reply> {
@@ -113,7 +103,7 @@ export class Reads {
     const reply = await this.#readOnce(question, around)
     if (reply.from !== "away" || question.has?.(reply.answer) !== true) return reply
     const isOld = ageMillis(reply.answer, around.now()) >= HOLD_AGE_MILLIS
-    const wait = isOld ? this.#wait(this.#seats, question, begun + HOLD_MILLIS, around) : undefined
+    const wait = isOld ? this.#wait(this.#readSeats, question, begun + HOLD_MILLIS, around) : undefined
     return (await wait) ?? give("away", reply.answer, around.now())
   }
 
@@ -155,9 +145,8 @@ export class Reads {
       const failedAt = this.#failures.peek(question.key)?.at ?? around.now()
       await Promise.race([around.sleep(Math.max(0, failedAt + RETRY_MILLIS - around.now())), end])
       if (isOver) return undefined
-      const asking = this.#ask(question, this.#remembered(question.key), around)
-      around.outlive(asking.outcome)
-      const { answer } = (await Promise.race([asking.outcome, end])) ?? {}
+      const asking = this.#ask(question, this.#memory.get(question.key), around)
+      const { answer } = (await Promise.race([this.#settled(asking), end])) ?? {}
       if (answer === undefined || !isGood(answer)) continue
       return give(answer.askedAt < begun ? "hit" : "miss", answer, around.now())
     }
@@ -166,7 +155,7 @@ export class Reads {
   async #readOnce(question: Question, around: Surroundings): Promise<Reply> {
     const { key, freshMillis } = question
     const begun = around.now()
-    const known = this.#remembered(key)
+    const known = this.#memory.get(key)
     const age = ageMillis(known, begun)
     if (known !== undefined && age < freshMillis) return give("hit", known, begun)
 
@@ -175,11 +164,11 @@ export class Reads {
       return lastOr(failure.answer, known, "away", begun)
     }
     const asking = this.#ask(question, known, around)
-    around.outlive(asking.outcome)
     if (known !== undefined && age < freshMillis + question.staleMillis) return give("stale", known, begun)
 
     const rest = Math.max(0, PATIENCE_MILLIS - (begun - asking.since))
-    const { answer, kept, isRefused } = (await Promise.race([asking.outcome, around.sleep(rest)])) ?? {}
+    const { answer, kept, isRefused } =
+      (await Promise.race([this.#settled(asking), around.sleep(rest)])) ?? {}
     const now = around.now()
     if (answer !== undefined && isGood(answer))
       return give(answer.askedAt < begun ? "hit" : "miss", answer, now)
@@ -193,42 +182,48 @@ export class Reads {
     const current = this.#asking.get(asker)
     if (current !== undefined && around.now() - current.since < LOST_MILLIS) return current
     const asking: Asking = {
+      asker,
       since: around.now(),
-      outcome: this.#outcome(question, known, around).finally(() => {
-        if (this.#asking.get(asker) === asking) this.#asking.delete(asker)
-      }),
+      outcome: this.#outcome(question, known, around).finally(() => this.#forget(asking)),
     }
     this.#asking.set(asker, asking)
+    around.outlive(asking.outcome)
     return asking
+  }
+
+  /**
+   * Waits for what comes of an ask. The runtime goes on with each waiter in the waiter's own request, but rejects who waits
+   * for a request that it has ended; the next one then asks anew.
+   */
+  async #settled(asking: Asking): Promise<Outcome> {
+    try {
+      return await asking.outcome
+    } catch {
+      this.#forget(asking)
+      return {}
+    }
+  }
+
+  #forget(asking: Asking) {
+    if (this.#asking.peek(asking.asker) === asking) this.#asking.delete(asking.asker)
   }
 
   async #outcome(question: Question, known: Plain | undefined, around: Surroundings): Promise<Outcome> {
     const { key, freshMillis, account } = question
     const kept = newer(known, await around.find(key))
-    if (kept !== undefined && kept !== known) this.#remember(key, kept)
+    if (kept !== undefined && kept !== known) this.#memory.set(key, kept)
     if (kept !== undefined && ageMillis(kept, around.now()) < freshMillis) return { answer: kept }
     if (!(await question.mayAsk())) return { kept, isRefused: true }
 
     const answer = await question.ask(kept)
     if (answer?.status === 200 || answer?.status === 204) {
       this.#failures.delete(key)
-      this.#remember(key, answer)
+      this.#memory.set(key, answer)
       around.outlive(around.store(key, answer))
     } else if (account === undefined) {
       this.#failures.set(key, { at: around.now(), answer })
     }
     return { answer, kept }
-  }
-
-  #remembered(key: string): Plain | undefined {
-    return this.#small.get(key) ?? this.#large.get(key)
-  }
-
-  #remember(key: string, answer: Plain) {
-    const isSmall = answer.body.byteLength <= SMALL_BYTES
-    const [to, from] = isSmall ? [this.#small, this.#large] : [this.#large, this.#small]
-    to.set(key, answer)
-    from.delete(key)
   }
 }
 

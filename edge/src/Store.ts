@@ -1,4 +1,4 @@
-import type { Plain } from "./Reads.ts"
+import type { Plain } from "./Plain.ts"
 
 /** The header of a stored answer that holds everything but its body, as JSON: the cache must change none of it. */
 const KEPT = "x-edge-kept"

@@ -1,7 +1,8 @@
 import { networkOf } from "../../src/foundation/ClientNetwork.ts"
-import { MAX_HEADER_BYTES } from "../../src/foundation/PublicHttp.ts"
 import { has, idOf, limited, problem, shown, unavailable, type Visit } from "./Answers.ts"
 import { readBody } from "./Body.ts"
+import { isPreflight, isUpgrade, malformed } from "./Form.ts"
+import { allows, type Limit, PERIOD_SECONDS } from "./Limits.ts"
 import { ask, forwarded, isOfApi, type Origin } from "./Origin.ts"
 import { type Question, Reads, type Surroundings } from "./Reads.ts"
 import {
@@ -10,7 +11,6 @@ import {
   type Keep,
   keptFor,
   type Kept,
-  type NetworkLimit,
   type Route,
   routeOf,
   SOCKET_PATH,
@@ -18,26 +18,8 @@ import {
 import { allowedOrigins, mistakeIn, type Settings } from "./Settings.ts"
 import { makeStore } from "./Store.ts"
 
-/**
- * The limits in wrangler.json, with their periods. They count per location, and are wider than the API's own, for offices
- * and mobile networks behind one address. `SCARCE` counts, per network, reads that clients can make up (pages after a
- * cursor, file names); `SCARCE_ALL` counts those of everybody, and `UNKNOWN_ALL` reads with a query that the table does
- * not know.
- */
-type Limit = NetworkLimit | "SCARCE" | "SCARCE_ALL" | "UNKNOWN_ALL"
+/** What wrangler.json and the secret give the Worker. */
 interface Env extends Settings, Readonly<Record<Limit, RateLimit>> {}
-const PERIOD_SECONDS: Readonly<Record<Limit, 10 | 60>> = {
-  READS: 10,
-  WRITES: 10,
-  LOGINS: 60,
-  SOCKETS: 60,
-  SCARCE: 10,
-  SCARCE_ALL: 10,
-  UNKNOWN_ALL: 10,
-}
-
-/** No client of ours has a longer address: a cursor has 40 characters. */
-const MAX_URL_BYTES = 2_048
 
 /** The longest wait for an answer to one client. The API answers an increment within 3 s and waits 10 s for a sign-in. */
 const ANSWER_MILLIS = 20_000
@@ -49,40 +31,6 @@ const PREFLIGHT = { freshMillis: 60_000, staleMillis: 0 }
 const RETURN_SPREAD_MILLIS = 300
 
 const reads = new Reads()
-
-/** Whether a limit allows one more. A limiter that fails allows it: the API has limits of its own. */
-const allows = async (limit: RateLimit, key: string): Promise<boolean> => {
-  try {
-    return (await limit.limit({ key })).success
-  } catch (error) {
-    console.warn("A limit could not be read", String(error))
-    return true
-  }
-}
-
-const headerBytes = (headers: Headers): number => {
-  let bytes = 0
-  // 4 for the colon, the space and the line break.
-  for (const [name, value] of headers) bytes += name.length + value.length + 4
-  return bytes
-}
-
-/** A preflight asks on behalf of a page; for a page of a foreign origin, OPTIONS is a method like any other. */
-const isPreflight = ({ request, allowedOrigin }: Visit) =>
-  request.method === "OPTIONS" &&
-  allowedOrigin !== undefined &&
-  request.headers.has("access-control-request-method")
-
-/** What is refused for its form, before any limit counts it. */
-const malformed = (visit: Visit, route: Route | undefined): Response | undefined => {
-  const { request } = visit
-  if (request.url.length > MAX_URL_BYTES) return problem(visit, 414)
-  if (headerBytes(request.headers) > MAX_HEADER_BYTES) return problem(visit, 431)
-  if (route === undefined) return problem(visit, 404)
-  return route.methods.includes(request.method) || isPreflight(visit)
-    ? undefined
-    : problem(visit, 405, { allow: route.methods.join(", ") })
-}
 
 type Times = Pick<Keep, "freshMillis" | "staleMillis" | "isPolled">
 
@@ -146,8 +94,6 @@ const isAwayFor = async (env: Env, origin: Origin, visit: Visit, ctx: ExecutionC
   return found === "away"
 }
 
-const isUpgrade = ({ request }: Visit) => request.headers.get("upgrade")?.toLowerCase() === "websocket"
-
 /** Passes a request on as it is, and the answer as it comes. */
 const passOn = async (origin: Origin, visit: Visit): Promise<Response> => {
   const isSocket = isUpgrade(visit)
@@ -202,7 +148,8 @@ const answer = async (request: Request, env: Env, ctx: ExecutionContext): Promis
   if (!(await allows(env[route.limit], visit.network))) return limited(visit, PERIOD_SECONDS[route.limit])
 
   if (isPreflight(visit)) {
-    return giveKept(env, origin, visit, { target: url.pathname, isScarce: false }, PREFLIGHT, ctx)
+    const isScarce = route.keep?.isUnbounded === true
+    return giveKept(env, origin, visit, { target: url.pathname, isScarce }, PREFLIGHT, ctx)
   }
   const kept = keptFor(route, url)
   if (kept !== undefined && route.keep !== undefined) {

@@ -180,7 +180,7 @@ layer(World.layer, { timeout: "90 seconds", excludeTestServices: true })("The ed
   )
 
   it.effect(
-    "bounds made-up cursors and file names, per network and for all; the first page and the board stay",
+    "bounds made-up cursors, file names and preflights of them, per network and for all; the first page and the board stay",
     () =>
       Effect.gen(function* () {
         const { origin } = yield* World
@@ -200,6 +200,13 @@ layer(World.layer, { timeout: "90 seconds", excludeTestServices: true })("The ed
         assert.strictEqual((yield* honest.ask("/assets/none.js")).status, 404)
         const files = Array.from({ length: 41 }, (_, n) => honest.ask(`/assets/${n}.js`))
         assert.isAtMost((yield* origin.during(Effect.all(files, { concurrency: 6 }))).arrived.length, 40)
+        const preflight = {
+          method: "OPTIONS",
+          headers: { origin: ALLOWED, "access-control-request-method": "POST" },
+        }
+        const other = fromNewNetwork()
+        const asked = Array.from({ length: 41 }, (_, n) => other.ask(`/assets/${n}.css`, preflight))
+        assert.isAtMost((yield* origin.during(Effect.all(asked, { concurrency: 6 }))).arrived.length, 40)
       }),
   )
 

@@ -80,6 +80,34 @@ describe("Reads at the edge", () => {
     assert.strictEqual(await world.read(), "miss 200 /scores 2, 0 s")
   })
 
+  it("give the last answer, and ask again, when the runtime has ended the request that asked", async () => {
+    const world = new World()
+    await world.read()
+    await world.advance(60_000)
+    const ended = world.question("/scores", { ask: () => Promise.reject(new Error("has since ended")) })
+    assert.deepStrictEqual(await Promise.all([world.read(ended), world.read()]), [
+      "away 200 /scores 1, 60 s",
+      "away 200 /scores 1, 60 s",
+    ])
+    assert.strictEqual(await world.read(), "miss 200 /scores 2, 0 s")
+  })
+
+  it("remember at most 500 requests that ask, because the runtime may end them without a word, and the board's among them", async () => {
+    const world = new World()
+    world.ready = new Promise(() => undefined)
+    const lose = (key: string) => void world.read(world.question(key))
+    lose("/assets/first.js")
+    for (let n = 0; n < 600; n++) {
+      lose("/scores")
+      lose(`/assets/${n}.js`)
+      await world.advance(0)
+    }
+    assert.strictEqual(world.asked, 602)
+    lose("/assets/first.js")
+    await world.advance(0)
+    assert.strictEqual(world.asked, 603)
+  })
+
   it("take what another isolate has kept", async () => {
     const world = new World()
     await world.read()

@@ -81,6 +81,7 @@ describe("Reads at the edge for a client that has the last answer already, while
     await world.advance(0)
     assert.lengthOf(settled, 1)
   })
+
   it("tell another request when the origin is back, if they know that it is away", async () => {
     const { world, poll } = await away()
     const until = () => world.reads.untilBack(world.question(), world.around)

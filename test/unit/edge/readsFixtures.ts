@@ -1,4 +1,5 @@
-import { type Plain, type Question, Reads, type Surroundings } from "../../../edge/src/Reads.ts"
+import type { Plain } from "../../../edge/src/Plain.ts"
+import { type Question, Reads, type Surroundings } from "../../../edge/src/Reads.ts"
 
 const bodyOf = (text: string) => new TextEncoder().encode(text).buffer
 const textOf = (body: ArrayBuffer) => new TextDecoder().decode(body)
