@@ -13,7 +13,8 @@ export const readBody = async (request: Request): Promise<ArrayBuffer | 408 | 41
   let isLate = false
   const timer = setTimeout(() => {
     isLate = true
-    void reader.cancel()
+    // A body that has failed rejects this as well as the read below, which is the one that is waited for.
+    reader.cancel().catch(() => {})
   }, BODY_MILLIS)
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {

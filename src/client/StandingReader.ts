@@ -35,6 +35,8 @@ export class StandingReader {
   /** No change of the board causes a read before this. At random, so that players who start together drift apart. */
   #notForBoardBefore = -Infinity
   #failures = 0
+  /** The latest time that was read. */
+  #seenAt = -Infinity
   #next: { readonly at: number; readonly cancel: () => void } | undefined
 
   /** `read` sends the request and handles its outcome. */
@@ -51,7 +53,7 @@ export class StandingReader {
 
   /** Requests a read because the board has changed: within two seconds, or later if it has often changed of late. */
   readForBoard(): void {
-    const now = this.#environment.now()
+    const now = this.#now()
     if (now - this.#changedAt >= 2 * this.#paceMs) this.#paceMs = INTERVAL_MS
     this.#changedAt = now
     if (this.#isReading) this.#isBoardChanged = true
@@ -67,9 +69,21 @@ export class StandingReader {
     this.#next?.cancel()
   }
 
+  /** The time. If the clock was set back, the waits that were computed before no longer count. */
+  #now(): number {
+    const now = this.#environment.now()
+    if (now < this.#seenAt) {
+      this.#notBefore = -Infinity
+      this.#notForBoardBefore = -Infinity
+      this.#changedAt = -Infinity
+    }
+    this.#seenAt = now
+    return now
+  }
+
   #schedule(delayMs: number, isForBoard: boolean): void {
     if (this.#stopped) return
-    const now = this.#environment.now()
+    const now = this.#now()
     const at = Math.max(now + delayMs, this.#notBefore)
     if (this.#next && this.#next.at <= at) return
     this.#next?.cancel()
@@ -85,13 +99,13 @@ export class StandingReader {
     const outcome = await this.#read()
     this.#isReading = false
     const waitMs = this.#waitMs(outcome)
-    if (waitMs !== undefined) this.#notBefore = Math.max(this.#notBefore, this.#environment.now() + waitMs)
+    if (waitMs !== undefined) this.#notBefore = Math.max(this.#notBefore, this.#now() + waitMs)
     if (waitMs !== undefined || this.#isAskedAgain) this.#schedule(0, false)
     else if (this.#isBoardChanged) this.readForBoard()
   }
 
   #keepPace(isForBoard: boolean): void {
-    const now = this.#environment.now()
+    const now = this.#now()
     if (isForBoard) this.#paceMs = Math.min(2 * this.#paceMs, SLOWEST_MS)
     this.#notBefore = now + INTERVAL_MS
     this.#notForBoardBefore = now + this.#paceMs * (0.5 + this.#environment.random())

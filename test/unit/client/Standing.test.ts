@@ -128,6 +128,21 @@ describe("Player: the own score", () => {
     assert.isAtMost(reads().length, 8)
   })
 
+  it("is read again soon after the clock was set back", async () => {
+    const { environment, player, reads } = await signedIn()
+    for (let n = 0; n < 10; n++) {
+      player.boardChanged()
+      await environment.advance(1_000)
+    }
+    for (const cause of [() => player.boardChanged(), () => void player.press()]) {
+      environment.time -= 300_000
+      const before = reads().length
+      cause()
+      await environment.advance(2_000)
+      assert.isAbove(reads().length, before)
+    }
+  })
+
   it("is read again after a change of the board during a read", async () => {
     const { environment, player, server, reads } = await signedIn()
     const answered = Promise.withResolvers<FakeAnswer>()
