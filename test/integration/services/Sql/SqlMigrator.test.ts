@@ -54,7 +54,7 @@ const logged = <A, E, R>(work: Effect.Effect<A, E, R>) => {
   return { lines, work: Effect.provide(work, Logger.layer([logger])) }
 }
 
-/** Takes back the newest migration, as in a database that an earlier release made. */
+/** Takes back the migration that builds indexes, as in a database that an earlier release made. */
 const older = (operator: PgClient.PgClient) =>
   Effect.gen(function* () {
     yield* operator`delete from effect_sql_migrations where migration_id = 5`
