@@ -189,8 +189,10 @@ select pid from pg_stat_activity where application_name in ('scoreboard vital', 
         const failing = Effect.flip(sql.increment([by("ada", { key: "k" })]))
         yield* until("commits fail", Effect.exit(failing), Exit.isSuccess, PATIENCE)
         assert.isTrue(Exit.isFailure(yield* Effect.exit(sql.ping)))
-        // A primary that is read-only for a while has the newest board there is.
+        // A primary that is read-only for a while has the newest board there is, and takes no logout.
         yield* sql.top(10)
+        const logout = sql.revoke({ tokenId: "a token", expiresAtSeconds: 4_000_000_000 })
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(logout)))
         yield* operator`alter system reset default_transaction_read_only`
         yield* operator`select pg_reload_conf()`
         yield* until("it takes writes again", Effect.exit(sql.ping), Exit.isSuccess, PATIENCE)
@@ -199,6 +201,8 @@ select pid from pg_stat_activity where application_name in ('scoreboard vital', 
           outcomes.map(({ _tag }) => _tag),
           ["Counted"],
         )
+        assert.isFalse(yield* logout, "it was refused before")
+        assert.isTrue(yield* sql.refuses({ userId: by("ada").userId, tokenId: "a token" }))
         const third = yield* backends
         assert.isEmpty(third.filter((pid) => second.includes(pid)))
       }).pipe(Effect.scoped),
