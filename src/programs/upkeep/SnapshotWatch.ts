@@ -16,23 +16,23 @@ const oldest = Metric.gauge("postgres_oldest_snapshot_seconds", {
 export const SnapshotWatch = Layer.effectDiscard(
   Effect.gen(function* () {
     const sql = yield* SqlUpkeep
-    let warned = false
+    /** The one that was warned of, while it is the oldest. */
+    let warnedOf: string | undefined
     const look = Effect.gen(function* () {
       const found = yield* sql.oldestSnapshot
       yield* Metric.update(oldest, found?.seconds ?? 0)
       if (found === undefined || found.seconds < WARN_AFTER_SECONDS) {
-        warned = false
-      } else if (!warned) {
-        warned = true
-        yield* Effect.annotateLogs(
-          Effect.logWarning("An old transaction keeps dead rows and slows commits down"),
-          {
-            seconds: Math.floor(found.seconds),
-            ...(found.pid === undefined ? {} : { pid: found.pid }),
-            name: found.name,
-          },
-        )
+        warnedOf = undefined
+        return
       }
+      const { seconds, pid, name } = found
+      const holder = `${pid} ${name}`
+      if (holder === warnedOf) return
+      warnedOf = holder
+      yield* Effect.annotateLogs(
+        Effect.logWarning("An old transaction keeps dead rows and slows commits down"),
+        { seconds: Math.floor(seconds), ...(pid === undefined ? {} : { pid }), name },
+      )
     }).pipe(Effect.catch((error) => Effect.logWarning("The oldest snapshot could not be read", error)))
     yield* Effect.forkScoped(
       Effect.repeat(survivingDefects("The watch of snapshots")(look), Schedule.spaced("15 seconds")),

@@ -15,7 +15,8 @@ import type { Needs, Primary } from "./SqlPrimary.ts"
 /**
  * How long a connection lives, give or take a tenth so that they do not all end at once. A name that moved is
  * followed by then, even if the old server still answers and says nothing. HikariCP has 30 minutes, Npgsql an hour; a
- * process has ten connections at most, so a connection a minute costs nothing.
+ * process has ten connections at most, so a connection a minute costs nothing. The driver's own `connectionTTL` would open
+ * a scope for every statement.
  */
 const LIFE_MILLIS = 10 * 60 * 1000
 

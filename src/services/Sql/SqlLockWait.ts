@@ -8,7 +8,7 @@ import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
 
 /**
  * How long one attempt waits for a lock. Whoever needs the table meanwhile queues behind the attempt, and a commit gives
- * up after 500 ms: see `COMMIT_LOCK_TIMEOUT_MILLIS` of the pools.
+ * up after 500 ms: see `COMMIT_LOCK_TIMEOUT_MILLIS` of the settings.
  */
 const LOCK_TIMEOUT_MILLIS = 300
 
@@ -197,6 +197,7 @@ export const waitingForTransactions = <A, E, R>(
     // A lock that waits in nobody's way needs no limit, and a build that is cut off is lost.
     Effect.andThen(sql`set lock_timeout = 0`),
     Effect.andThen(statements),
+    // A reset fails only with its connection, and the settings end with that, too.
     Effect.ensuring(Effect.ignore(sql`reset statement_timeout`)),
     Effect.ensuring(Effect.ignore(sql`reset lock_timeout`)),
     Effect.raceFirst(watch(wait.watcher, makeAccount(wait.what), true)),

@@ -33,6 +33,7 @@ export const operatorConnection = (
       connectTimeout: CONNECT_TIMEOUT,
       startupParameters: {
         statement_timeout: "0",
+        lock_timeout: "0",
         // Under a stricter default of the database, a command would fail beside increments (40001).
         default_transaction_isolation: "read committed",
         ...settings,

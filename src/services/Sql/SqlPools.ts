@@ -9,18 +9,12 @@ import * as SqlConnections from "./SqlConnections.ts"
 import * as SqlDatabase from "./SqlDatabase.ts"
 import { CONNECT_TIMEOUT } from "./SqlMigrations.ts"
 import * as SqlPrimary from "./SqlPrimary.ts"
-import { STATEMENT_TIMEOUT_MILLIS, tryOut } from "./SqlSettings.ts"
+import { COMMIT_LOCK_TIMEOUT_MILLIS, STATEMENT_TIMEOUT_MILLIS, tryOut } from "./SqlSettings.ts"
 
 /** A row locked elsewhere (an operator's open transaction) fails a statement after this long. */
 const LOCK_TIMEOUT_MILLIS = 1000
 
-/**
- * The same for a batch, whose other requests wait meanwhile. Twice the time of a batch in a database so slow that it is
- * overloaded (250 ms): while another commit has one of its players, a batch waits for that commit and does not fail.
- */
-const COMMIT_LOCK_TIMEOUT_MILLIS = 500
-
-/** The same for requests set aside, which are tried again: three times the slowest commit seen on a good day (8 ms). */
+/** The same for a batch of requests set aside, which are tried again: three times the slowest commit on a good day (8 ms). */
 const ASIDE_LOCK_TIMEOUT_MILLIS = 25
 
 /** One per committer: see `COMMITTERS` of the increment programs. */
@@ -49,20 +43,24 @@ const LIMITS = {
 const open = Effect.gen(function* () {
   const { url } = yield* SqlDatabase.SqlDatabase
   const primary = SqlPrimary.make()
+  /** What was tried out already: pools that ask for the same settings get the same answer. */
+  const tried = new Set<string>()
   const pool = Effect.fnUntraced(function* (
     name: string,
     maxConnections: number,
     startupParameters: Record<string, string>,
     needs: SqlPrimary.Needs = { writes: true },
   ) {
-    const config: PgPool.Config = {
+    const config = {
       url,
       maxConnections,
       applicationName: `scoreboard ${name}`,
       connectTimeout: CONNECT_TIMEOUT,
       startupParameters: { ...LIMITS, ...startupParameters },
-    }
-    yield* tryOut(config, (connection) => primary.admit(connection, needs))
+    } satisfies PgPool.Config
+    const settings = JSON.stringify(config.startupParameters)
+    if (!tried.has(settings)) yield* tryOut(config, (connection) => primary.admit(connection, needs))
+    tried.add(settings)
     return yield* SqlConnections.make(config, needs, primary)
   })
   const commitPool = (name: string, connections: number, lockTimeoutMillis: number) =>

@@ -38,7 +38,8 @@ export interface Primary {
   ping(sql: SqlClient.SqlClient): Effect.Effect<void, SqlError>
 }
 
-const refusal = (message: string) =>
+/** A connection that is not used, and why. */
+export const refusal = (message: string) =>
   new SqlError({
     reason: new ConnectionError({ cause: new Error(message), message, operation: "connect" }),
   })

@@ -1,10 +1,18 @@
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { ConnectionError, SqlError } from "effect/sql/SqlError"
+import type { SqlError } from "effect/sql/SqlError"
+import { refusal } from "./SqlPrimary.ts"
 
 /** Upper bound of any statement at the server, in ms: far above the slowest seen (8 ms), below what a caller waits. */
 export const STATEMENT_TIMEOUT_MILLIS = 2000
+
+/**
+ * A row locked elsewhere fails a batch, whose other requests wait meanwhile, after this long. Twice the time of a batch in a
+ * database so slow that it is overloaded (250 ms): while another commit has one of its players, a batch waits for that
+ * commit and does not fail.
+ */
+export const COMMIT_LOCK_TIMEOUT_MILLIS = 500
 
 /**
  * What the role must be given where a pooler between us and PostgreSQL does not pass on what a connection asks for. A
@@ -12,17 +20,12 @@ export const STATEMENT_TIMEOUT_MILLIS = 2000
  */
 const ROLE_SETTINGS: Readonly<Record<string, string>> = {
   statement_timeout: `${STATEMENT_TIMEOUT_MILLIS}ms`,
-  lock_timeout: "500ms",
+  lock_timeout: `${COMMIT_LOCK_TIMEOUT_MILLIS}ms`,
   default_transaction_isolation: "read committed",
 }
 
 /** What any connection of ours asks for: what a pooler must let pass. */
 const STARTUP_PARAMETERS = [...Object.keys(ROLE_SETTINGS), "plan_cache_mode", "synchronous_commit"]
-
-const refusal = (message: string) =>
-  new SqlError({
-    reason: new ConnectionError({ cause: new Error(message), message, operation: "connect" }),
-  })
 
 /** The statements that give the role what it must have: those of `names`. */
 const alterRole = (role: string, names: ReadonlyArray<string>) =>
@@ -42,11 +45,11 @@ const ANSWER_LIMIT = "5 seconds"
 const REFUSED_PARAMETER = /unsupported startup parameter[^:]*: ?"?(\w+)/
 
 /** Says what to do about a pooler that refuses a parameter; any other failure stays as it is. */
-const explainRefusal = (config: PgConnection.Config, error: SqlError) => {
+const explainRefusal = (address: Redacted.Redacted, error: SqlError) => {
   const { cause } = error.reason
   const [, name] = REFUSED_PARAMETER.exec(cause instanceof Error ? cause.message : "") ?? []
   if (name === undefined) return error
-  const url = new URL(config.url === undefined ? "" : Redacted.value(config.url))
+  const url = new URL(Redacted.value(address))
   const role = url.searchParams.get("user") ?? decodeURIComponent(url.username)
   return refusal(
     `a pooler refuses the startup parameter ${name}. Add to its ignore_startup_parameters: ${STARTUP_PARAMETERS.join(", ")}; ` +
@@ -60,7 +63,7 @@ interface Setting {
   readonly wanted: string
 }
 
-/** Whether a setting that only makes statements faster, or one that keeps a promise, is as it was asked for. */
+/** Whether the server keeps to what was asked for. */
 const isInForce = ({ name, actual, wanted }: Setting) => {
   if (!name.endsWith("_timeout")) return actual === wanted
   // A role has one limit for all kinds of connections. 0 = none.
@@ -90,13 +93,16 @@ const readSettings = Effect.fnUntraced(function* (
  * refuses or ignores what the connection asks for and needs. Logs what is ignored and only makes statements slower.
  */
 export const tryOut = (
-  config: PgConnection.Config,
+  config: PgConnection.Config & {
+    readonly url: Redacted.Redacted
+    readonly startupParameters: Readonly<Record<string, string>>
+  },
   admit: (connection: PgConnection.PgConnection) => Effect.Effect<unknown, SqlError>,
 ): Effect.Effect<void, SqlError> =>
   Effect.gen(function* () {
     const connection = yield* PgConnection.make(config)
     yield* admit(connection)
-    const { settings, role } = yield* readSettings(connection, config.startupParameters ?? {})
+    const { settings, role } = yield* readSettings(connection, config.startupParameters)
     const ignored = settings.filter((setting) => !isInForce(setting)).map(({ name }) => name)
     const needed = ignored.filter((name) => ROLE_SETTINGS[name] !== undefined)
     if (needed.length > 0) {
@@ -114,5 +120,5 @@ export const tryOut = (
       duration: ANSWER_LIMIT,
       orElse: () => Effect.fail(refusal(`no answer within ${ANSWER_LIMIT}`)),
     }),
-    Effect.mapError((error) => explainRefusal(config, error)),
+    Effect.mapError((error) => explainRefusal(config.url, error)),
   )

@@ -8,6 +8,7 @@ import type { Board } from "../../../../src/domain/Score.ts"
 import type { IncrementAnswer } from "../../../../src/services/Sql/Sql.ts"
 import { SqlModeration } from "../../../../src/services/Sql/SqlModeration.ts"
 import * as SqlModerationPostgres from "../../../../src/services/Sql/SqlModerationPostgres.ts"
+import { until } from "../../../support/fixtures.ts"
 import { violations } from "../../../support/invariants/Violations.ts"
 import { by, Engine, operatorOn, serviceOn, setup } from "./fixtures.ts"
 
@@ -213,6 +214,45 @@ where shard <> (select min(shard) from board_version where shard <> pg_backend_p
       const act = { userId: by("ada").userId, actor: "grace", reason: "spam" }
       assert.strictEqual(yield* moderation.setHidden(true, act), 1)
       yield* Fiber.join(other)
+    }),
+  )
+
+  it.effect("the end of a player's sign-ins has the score of a first increment that it waited for", () =>
+    Effect.gen(function* () {
+      const { sql, operator, url } = yield* setup
+      yield* sql.register(by("ada").userId, "ada@example.com")
+      const services = yield* Layer.build(SqlModerationPostgres.layerFrom(url))
+      const moderation = Context.get(services, SqlModeration)
+      const holding = yield* Deferred.make<void>()
+      const done = yield* Deferred.make<void>()
+      const increment = yield* operator
+        .withTransaction(
+          operator`insert into scores (user_id, score, reached) values ('ada', 1, nextval('event_id'))`.pipe(
+            Effect.andThen(
+              operator`insert into score_events (user_id, id, amount, score_after) values ('ada', currval('event_id'), 1, 1)`,
+            ),
+            Effect.andThen(Deferred.succeed(holding, undefined)),
+            Effect.andThen(Deferred.await(done)),
+          ),
+        )
+        .pipe(Effect.forkChild)
+      yield* Deferred.await(holding)
+      const act = { userId: by("ada").userId, actor: "grace", reason: "a stolen phone" }
+      const ending = yield* Effect.forkChild(moderation.endSignIns(act))
+      const waiting = operator`
+select 1 from pg_stat_activity where application_name = 'scoreboard admin' and datname = current_database()
+  and wait_event_type = 'Lock'`
+      yield* until("the command waits", waiting, (rows) => rows.length > 0)
+      yield* Deferred.succeed(done, undefined)
+      yield* Fiber.join(increment)
+      yield* Fiber.join(ending)
+      assert.deepStrictEqual(
+        yield* operator`select kind, score_after::int as score from score_events order by id`,
+        [
+          { kind: "increment", score: 1 },
+          { kind: "signed-out", score: 1 },
+        ],
+      )
     }),
   )
 

@@ -186,19 +186,25 @@ select pid from pg_stat_activity where application_name in ('scoreboard vital', 
 
         yield* operator`alter system set default_transaction_read_only = on`
         yield* operator`select pg_reload_conf()`
-        const failing = Effect.flip(sql.increment([by("ada", { key: "k" })]))
-        yield* until("commits fail", Effect.exit(failing), Exit.isSuccess, PATIENCE)
+        // The server reloads a moment later, so a commit or two may still succeed.
+        yield* until("commits fail", Effect.exit(sql.increment([by("ada")])), Exit.isFailure, PATIENCE)
+        const keyed = sql.increment([by("ada", { key: "k" })])
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(keyed)))
         assert.isTrue(Exit.isFailure(yield* Effect.exit(sql.ping)))
-        // A primary that is read-only for a while has the newest board there is.
+        // A primary that is read-only for a while has the newest board there is, and takes no logout.
         yield* sql.top(10)
+        const logout = sql.revoke({ tokenId: "a token", expiresAtSeconds: 4_000_000_000 })
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(logout)))
         yield* operator`alter system reset default_transaction_read_only`
         yield* operator`select pg_reload_conf()`
         yield* until("it takes writes again", Effect.exit(sql.ping), Exit.isSuccess, PATIENCE)
-        const { outcomes } = yield* sql.increment([by("ada", { key: "k" })])
+        const { outcomes } = yield* keyed
         assert.deepStrictEqual(
           outcomes.map(({ _tag }) => _tag),
           ["Counted"],
         )
+        assert.isFalse(yield* logout, "it was refused before")
+        assert.isTrue(yield* sql.refuses({ userId: by("ada").userId, tokenId: "a token" }))
         const third = yield* backends
         assert.isEmpty(third.filter((pid) => second.includes(pid)))
       }).pipe(Effect.scoped),

@@ -1,9 +1,11 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { SqlLevels } from "../../../../src/services/Sql/SqlLevels.ts"
@@ -91,6 +93,34 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("SqlLe
         assert.deepStrictEqual([one.after.wrong, other.after.wrong], [0, 0])
         assert.strictEqual(yield* wrongRanks(sql), 0)
       }
+    }).pipe(Effect.provide(Reactivity.layer)),
+  )
+
+  it.effect("repairs after a wait for a lock, whatever limit the role has for its other connections", () =>
+    Effect.gen(function* () {
+      const url = yield* (yield* Engine).freshDatabase
+      const process = yield* sqlOn(url)
+      yield* process.increment([request(1)])
+      const sql = yield* PgClient.make({ url, maxConnections: 2 })
+      const database = new URL(Redacted.value(url)).pathname.slice(1)
+      yield* sql`alter database ${sql(database)} set lock_timeout = '100ms'`
+      const levels = yield* levelsOn(url)
+      yield* sql`update players_at_least set players = players + 1`
+      const locked = yield* Deferred.make<void>()
+      const other = yield* Effect.forkChild(
+        sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`select 1 from players_at_least for update`
+            yield* sql`select 1 from board_version for update`
+            yield* Deferred.succeed(locked, undefined)
+            yield* Effect.sleep("500 millis")
+          }),
+        ),
+      )
+      yield* Deferred.await(locked)
+      const { repaired, after } = yield* levels.repair
+      assert.deepStrictEqual([repaired, after.wrong], [1, 0])
+      yield* Fiber.join(other)
     }).pipe(Effect.provide(Reactivity.layer)),
   )
 

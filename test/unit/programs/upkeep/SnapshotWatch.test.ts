@@ -54,12 +54,17 @@ describe("SnapshotWatch", () => {
       }
       assert.strictEqual(warnings.length, 1)
       assert.include(warnings[0], '"seconds":314,"pid":7,"name":"pg_dump"')
+      // It ended, and another one had become old meanwhile.
+      database.oldest = { seconds: 310, pid: 8, name: "psql" }
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(warnings.length, 2)
+      assert.include(warnings[1], '"pid":8,"name":"psql"')
       database.oldest = undefined
       yield* TestClock.adjust("15 seconds")
       assert.strictEqual(yield* gauge, 0)
       database.oldest = { seconds: 400, pid: undefined, name: "prepared" }
       yield* TestClock.adjust("15 seconds")
-      assert.strictEqual(warnings.length, 2)
+      assert.strictEqual(warnings.length, 3)
     }),
   )
 
