@@ -15,6 +15,8 @@ export default defineConfig({
       project("integration", 60_000, { globalSetup, maxWorkers: 3 }),
       // One file at a time: each starts the whole system, and the figures of a test must not depend on a neighbour.
       project("e2e", 120_000, { globalSetup, fileParallelism: false }),
+      // Run by `npm run test:ship` alone: building an image takes minutes, and needs programs that the others do not.
+      project("ship", 600_000, { globalSetup, fileParallelism: false }),
       project("faults", 180_000, { globalSetup, fileParallelism: false }),
     ],
   },
