@@ -59,7 +59,7 @@ const serveFiles = Effect.fnUntraced(function* (cacheControl: string) {
 })
 
 /** The paths of the page, besides its files under `/assets/`. */
-export const PAGE_PATHS = ["/", "/favicon.svg", "/boot.js"] as const
+export const PAGE_PATHS = ["/", "/favicon.svg", "/favicon.ico", "/boot.js"] as const
 
 /**
  * The answer for a file that this process does not have. In a rolling deployment another process may have it, so no cache

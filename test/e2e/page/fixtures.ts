@@ -148,15 +148,17 @@ export interface OpenOptions extends BrowserContextOptions {
   readonly path?: string
   /** Runs before the page is opened, for requests that the test answers. */
   readonly before?: (page: Page) => Promise<void>
+  /** What the content security policy has to block; nothing when left out. */
+  readonly blocks?: ReadonlyArray<string>
 }
 
 /**
  * Opens a page in its own browser profile. When the scope ends, the test fails if anything on the page threw or if the
- * content security policy blocked anything.
+ * content security policy blocked anything but `blocks`.
  */
 export const openPage = Effect.fnUntraced(function* (
   { browser, url }: { readonly browser: Browser; readonly url: string },
-  { path = "/", before, ...options }: OpenOptions = {},
+  { path = "/", before, blocks = [], ...options }: OpenOptions = {},
 ) {
   const errors: Array<string> = []
   const context = yield* Effect.acquireRelease(
@@ -175,7 +177,7 @@ export const openPage = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() =>
     Effect.promise(async () => {
       assert.deepStrictEqual(errors, [])
-      assert.deepStrictEqual(await page.evaluate(() => window.notes.violations), [])
+      assert.deepStrictEqual(await page.evaluate(() => window.notes.violations), [...blocks])
     }),
   )
   return page
