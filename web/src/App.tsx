@@ -3,6 +3,7 @@ import type { Player } from "../../src/client/Player.ts"
 import type { ScoreboardClient } from "../../src/client/ScoreboardClient.ts"
 import { Board } from "./board/Board.tsx"
 import { useOwnPlace } from "./board/useOwnPlace.ts"
+import { EmailAddress } from "./EmailAddress.tsx"
 import { Announcer } from "./live/Announcer.tsx"
 import { Connection } from "./live/Connection.tsx"
 import { ActionPanel } from "./player/ActionPanel.tsx"
@@ -35,9 +36,7 @@ export const App = ({ board, player }: AppProps) => {
           </a>
         ) : (
           <div class="account">
-            <bdi key={email} title={email}>
-              {email}
-            </bdi>
+            <EmailAddress key={email} email={email} />
             <button type="button" class="button quiet" onClick={() => player.signOut()}>
               Sign out
             </button>
