@@ -38,10 +38,26 @@ const precompress = (): Plugin => {
   }
 }
 
+/**
+ * Also writes the document for a board that requires receipts. The server sends one of the two, so that the page knows
+ * without a request that a press of its own could not count.
+ */
+const receiptsDocument = (): Plugin => ({
+  name: "receipts-document",
+  apply: "build",
+  enforce: "post",
+  generateBundle(_, bundle) {
+    const page = bundle["index.html"]
+    if (page?.type !== "asset") throw new Error("The build has no index.html")
+    const source = String(page.source).replace("<html", "<html data-receipts")
+    this.emitFile({ type: "asset", fileName: "receipts.html", source })
+  },
+})
+
 export default defineConfig({
   root: import.meta.dirname,
   base: "/",
-  plugins: [precompress()],
+  plugins: [receiptsDocument(), precompress()],
   build: {
     outDir: "../dist/web",
     emptyOutDir: true,

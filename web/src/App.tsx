@@ -13,9 +13,11 @@ import { useView } from "./useView.ts"
 interface AppProps {
   readonly board: ScoreboardClient
   readonly player: Player
+  /** Whether the board counts a press of the page's own button. */
+  readonly canScore: boolean
 }
 
-export const App = ({ board, player }: AppProps) => {
+export const App = ({ board, player, canScore }: AppProps) => {
   const view = useView(board)
   const own = useView(player)
   const { email } = own
@@ -53,7 +55,7 @@ export const App = ({ board, player }: AppProps) => {
             lastEmail={lastEmail.current}
           />
         ) : (
-          <ActionPanel key={email} board={view} row={row} player={player} view={own} />
+          <ActionPanel key={email} board={view} row={row} player={player} view={own} canScore={canScore} />
         )}
       </main>
       <Announcer view={view} own={row} />

@@ -14,6 +14,12 @@ const isWall = new URLSearchParams(location.search).has("wall")
 // A wall screen has one page and no tabs. It stays connected even if the window manager reports the page as hidden.
 const board = new ScoreboardClient({ url, pauseWhenHidden: !isWall })
 
+// A board that requires receipts says so in its document.
+const canScore = document.documentElement.dataset["receipts"] === undefined
+
 const root = document.getElementById("root")
 if (root === null) throw new Error("index.html has no #root")
-render(isWall ? <Wall board={board} /> : <App board={board} player={new Player({ url })} />, root)
+render(
+  isWall ? <Wall board={board} /> : <App board={board} player={new Player({ url })} canScore={canScore} />,
+  root,
+)

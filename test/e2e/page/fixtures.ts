@@ -8,7 +8,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Locator, type 
 import { build } from "vite"
 import { spawn } from "../../support/engines/ChildProcess.ts"
 import { engineFolder } from "../../support/engines/runFolder.ts"
-import { ROOT } from "../fixtures.ts"
+import { type Environment, ROOT } from "../fixtures.ts"
 
 /** How long a test waits for something to appear on a page, in ms. */
 const PATIENCE_MILLIS = 15_000
@@ -53,12 +53,18 @@ const buildPage = (folder: string) =>
   )
 
 /** Runs the whole product as `npm start` does, in a folder that contains the page, until the scope ends. */
-export const startLocal = Effect.fnUntraced(function* (folder: string, port = 0) {
+export const startLocal = Effect.fnUntraced(function* (folder: string, port = 0, settings: Environment = {}) {
   const child = yield* spawn({
     command: process.execPath,
     args: [join(ROOT, "src/main-local.ts")],
     cwd: folder,
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], PORT: String(port), LOG_FORMAT: "json" },
+    env: {
+      PATH: process.env["PATH"],
+      HOME: process.env["HOME"],
+      PORT: String(port),
+      LOG_FORMAT: "json",
+      ...settings,
+    },
     readyWhen: /Score board\s+http:\/\/[^:]+:(\d+)/,
     readyWithinMillis: 30_000,
     stopWithinMillis: 15_000,
