@@ -7,6 +7,7 @@ import "./styles/page.css"
 import "./styles/board.css"
 import "./styles/player.css"
 import "./styles/wall.css"
+import "./styles/print.css"
 import { Wall } from "./Wall.tsx"
 
 const url = location.origin
@@ -15,7 +16,7 @@ const isWall = new URLSearchParams(location.search).has("wall")
 const board = new ScoreboardClient({ url, pauseWhenHidden: !isWall })
 
 // A board that requires receipts says so in its document.
-const canScore = document.documentElement.dataset["receipts"] === undefined
+const canScore = !("receipts" in document.documentElement.dataset)
 
 const root = document.getElementById("root")
 if (root === null) throw new Error("index.html has no #root")

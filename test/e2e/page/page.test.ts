@@ -4,6 +4,7 @@ import { Product } from "./fixtures.ts"
 import { live } from "./live.ts"
 import { player } from "./player.ts"
 import { receipts } from "./receipts.ts"
+import { screens } from "./screens.ts"
 import { sessions } from "./sessions.ts"
 import { states } from "./states.ts"
 
@@ -20,6 +21,9 @@ layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The 
   })
   describe("receipts", () => {
     receipts(it)
+  })
+  describe("on every screen, and on paper", () => {
+    screens(it)
   })
   describe("states", () => {
     states(it)

@@ -61,7 +61,7 @@ export const receipts: Suite = (it) => {
       const page = yield* openPage({ browser, url })
       yield* Effect.promise(async () => {
         assert.strictEqual(await signInOn(page, ADA), 0)
-        await hasNoButton(page, "Points come from the action itself, not from this page.")
+        await hasNoButton(page, "Points come from the action itself.")
       })
       yield* scoreWithReceipt(url)
       yield* Effect.promise(() => ownScore(page, 1))
@@ -77,7 +77,7 @@ export const receipts: Suite = (it) => {
           route.fulfill({ status: 403, json: { type: "urn:scoreboard:invalid-receipt", status: 403 } }),
         )
         await scoreButton(page).click()
-        await hasNoButton(page, "Not counted. Points come from the action itself, not from this page.")
+        await hasNoButton(page, "Not counted. Points come from the action itself.")
         await ownScore(page, score)
       })
     }),

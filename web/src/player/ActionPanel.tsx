@@ -6,8 +6,9 @@ import { formatCount, formatWait } from "../format.ts"
 import { useCountdown } from "../useNow.ts"
 import { ChangingText } from "../ChangingText.tsx"
 import { describePlace } from "./describePlace.ts"
+import { useGoToOwnRow } from "./useGoToOwnRow.ts"
 
-const ELSEWHERE = "Points come from the action itself, not from this page."
+const ELSEWHERE = "Points come from the action itself."
 
 /** Why the last failed press failed, and what that means for the score. */
 const explain = ({ problem, mayHaveCounted }: PlayerView): string => {
@@ -63,6 +64,7 @@ export const ActionPanel = ({ board, row, player, view, canScore }: ActionPanelP
   useEffect(() => {
     if (isRowLost) player.boardChanged()
   }, [isRowLost, board.stamp?.version])
+  useGoToOwnRow(view.score !== undefined && !isRowLost)
   const wait = useCountdown(view.blockedUntil)
   // The operator may have begun to require receipts since the page was loaded.
   const hasButton =
