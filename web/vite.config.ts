@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { brotliCompressSync, gzipSync } from "node:zlib"
-import { defineConfig, type Plugin } from "vite"
+import { defineConfig, minifySync, type Plugin } from "vite"
 
 /** The API that `npm start` runs. The development server forwards requests to it. */
 const api = "http://127.0.0.1:8080"
@@ -13,6 +13,24 @@ const TEXT = /\.(?:css|html|js|json|svg|txt|webmanifest)$/
 const CODINGS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
   br: (bytes) => brotliCompressSync(bytes),
   gzip: (bytes) => gzipSync(bytes, { level: 9 }),
+}
+
+/** Minifies the scripts of the folder `public`, which a build copies as they are. */
+const minifyPublic = (): Plugin => {
+  let folder = ""
+  return {
+    name: "minify-public",
+    apply: "build",
+    configResolved: ({ root, build }) => void (folder = resolve(root, build.outDir)),
+    writeBundle: () => {
+      for (const name of readdirSync(folder).filter((file) => file.endsWith(".js"))) {
+        const path = join(folder, name)
+        const { code, errors } = minifySync(name, readFileSync(path, "utf8"))
+        if (errors.length > 0) throw new Error(`${name} cannot be minified`, { cause: errors })
+        writeFileSync(path, code)
+      }
+    },
+  }
 }
 
 /** Also writes each text file of the build compressed, into a folder per coding: `src/programs/http/Page.ts` serves it. */
@@ -38,10 +56,27 @@ const precompress = (): Plugin => {
   }
 }
 
+/**
+ * Takes the indentation out of the document, and writes a second one for a board that requires receipts. The server sends
+ * one of the two, so that the page knows without a request that a press of its own could not count.
+ */
+const documents = (): Plugin => ({
+  name: "documents",
+  apply: "build",
+  enforce: "post",
+  generateBundle(_, bundle) {
+    const page = bundle["index.html"]
+    if (page?.type !== "asset") throw new Error("The build has no index.html")
+    page.source = String(page.source).replace(/\s+/g, " ").replaceAll("> <", "><")
+    const source = page.source.replace("<html", "<html data-receipts")
+    this.emitFile({ type: "asset", fileName: "receipts.html", source })
+  },
+})
+
 export default defineConfig({
   root: import.meta.dirname,
   base: "/",
-  plugins: [precompress()],
+  plugins: [documents(), minifyPublic(), precompress()],
   build: {
     outDir: "../dist/web",
     emptyOutDir: true,

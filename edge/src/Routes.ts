@@ -98,7 +98,7 @@ export const ROUTES: ReadonlyArray<Route> = [
   write("/users/auth/refresh", "LOGINS"),
   write("/users/auth/logout", "LOGINS"),
   { path: SOCKET_PATH, methods: READ, limit: "SOCKETS" },
-  ...["/", "/favicon.svg", "/boot.js"].map((path) => file(path, PAGE_FRESH_MILLIS)),
+  ...["/", "/favicon.svg", "/favicon.ico", "/boot.js"].map((path) => file(path, PAGE_FRESH_MILLIS)),
   ...["/docs", "/openapi.json"].map((path) => file(path, DOCUMENT_FRESH_MILLIS)),
   ASSETS,
 ]

@@ -9,8 +9,13 @@ export type Failure =
   | { readonly kind: "unavailable"; readonly retryAfterSeconds: number }
   /** No answer: it is unknown whether the server acted on the request. */
   | { readonly kind: "unanswered" }
-  /** Any other status: another attempt would not help. `cause` only if the player can do something about it. */
-  | { readonly kind: "refused"; readonly status: number; readonly cause?: "unverifiedEmail" }
+  /** Any other status: another attempt would not help. `cause` only if the server says one that the player can act on. */
+  | { readonly kind: "refused"; readonly status: number; readonly cause?: RefusalCause }
+
+export type RefusalCause =
+  | "unverifiedEmail"
+  /** The server counts only increments with a receipt of the action's backend. */
+  | "receiptRequired"
 
 /** 401: the server no longer accepts the access token. */
 export interface Expired {

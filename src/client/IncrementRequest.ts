@@ -1,11 +1,14 @@
 import type { Environment } from "./Environment.ts"
-import { type Expired, type Failure, failureOf } from "./Failure.ts"
+import { type Expired, type Failure, failureOf, type RefusalCause } from "./Failure.ts"
 import { parseRecord } from "./Json.ts"
 import { request } from "./Request.ts"
 import { withRetry } from "./Retry.ts"
 
-/** The `type` of the problem `UnverifiedEmail`. */
-const UNVERIFIED_EMAIL = "urn:scoreboard:unverified-email"
+/** By the `type` of the problems `UnverifiedEmail` and `InvalidReceipt`. */
+const CAUSES = new Map<unknown, RefusalCause>([
+  ["urn:scoreboard:unverified-email", "unverifiedEmail"],
+  ["urn:scoreboard:invalid-receipt", "receiptRequired"],
+])
 
 export type IncrementOutcome =
   /** The server has committed the point, once for this key. */
@@ -33,8 +36,8 @@ export const incrementOnce = (
     if (answer?.status === 200) return { kind: "counted" }
     if (answer?.status === 401) return { kind: "expired" }
     const failure = failureOf(answer)
-    const isUnverified = parseRecord(answer?.body ?? "")?.["type"] === UNVERIFIED_EMAIL
-    return failure.kind === "refused" && isUnverified ? { ...failure, cause: "unverifiedEmail" } : failure
+    const cause = CAUSES.get(parseRecord(answer?.body ?? "")?.["type"])
+    return failure.kind === "refused" && cause ? { ...failure, cause } : failure
   }
   return withRetry(environment, attempt, signal, press.onRetry)
 }

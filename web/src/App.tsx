@@ -3,6 +3,7 @@ import type { Player } from "../../src/client/Player.ts"
 import type { ScoreboardClient } from "../../src/client/ScoreboardClient.ts"
 import { Board } from "./board/Board.tsx"
 import { useOwnPlace } from "./board/useOwnPlace.ts"
+import { EmailAddress } from "./EmailAddress.tsx"
 import { Announcer } from "./live/Announcer.tsx"
 import { Connection } from "./live/Connection.tsx"
 import { ActionPanel } from "./player/ActionPanel.tsx"
@@ -12,9 +13,11 @@ import { useView } from "./useView.ts"
 interface AppProps {
   readonly board: ScoreboardClient
   readonly player: Player
+  /** Whether the board counts a press of the page's own button. */
+  readonly canScore: boolean
 }
 
-export const App = ({ board, player }: AppProps) => {
+export const App = ({ board, player, canScore }: AppProps) => {
   const view = useView(board)
   const own = useView(player)
   const { email } = own
@@ -35,9 +38,7 @@ export const App = ({ board, player }: AppProps) => {
           </a>
         ) : (
           <div class="account">
-            <bdi key={email} title={email}>
-              {email}
-            </bdi>
+            <EmailAddress key={email} email={email} />
             <button type="button" class="button quiet" onClick={() => player.signOut()}>
               Sign out
             </button>
@@ -54,7 +55,7 @@ export const App = ({ board, player }: AppProps) => {
             lastEmail={lastEmail.current}
           />
         ) : (
-          <ActionPanel key={email} board={view} row={row} player={player} view={own} />
+          <ActionPanel key={email} board={view} row={row} player={player} view={own} canScore={canScore} />
         )}
       </main>
       <Announcer view={view} own={row} />

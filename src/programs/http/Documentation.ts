@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Function from "effect/Function"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
@@ -25,12 +26,33 @@ const DOCS_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ")
 
-const DocsPolicy = HttpRouter.middleware((app) =>
-  Effect.map(app, HttpServerResponse.setHeader("content-security-policy", DOCS_POLICY)),
-).layer
+/** Settings of Scalar. By default it asks its maker's hosts for fonts, counts its users there and offers a client there. */
+const SCALAR = {
+  withDefaultFonts: false,
+  telemetry: false,
+  hideClientButton: true,
+  showDeveloperTools: "never",
+}
+
+/** `HttpApiScalar` writes a document without language or icon. */
+const HEAD = `<html lang="en">
+  <head>
+    <link rel="icon" href="/favicon.ico" />`
+
+/** The document is 3 MB, so it is made once: every request gets the same answer from Scalar's handler. */
+const finished = Function.memoize((response: HttpServerResponse.HttpServerResponse) => {
+  const { body } = response
+  if (body._tag !== "Uint8Array") return response
+  const html = new TextDecoder().decode(body.body).replace(/<html>\s*<head>/, HEAD)
+  return HttpServerResponse.html(html).pipe(
+    HttpServerResponse.setHeader("content-security-policy", DOCS_POLICY),
+  )
+})
+
+const FinishedDocs = HttpRouter.middleware((app) => Effect.map(app, finished)).layer
 
 /** `GET /openapi.json` for programs and `GET /docs` for people. */
 export const Documentation = Layer.merge(
   HttpRouter.add("GET", OPENAPI_PATH, HttpServerResponse.jsonUnsafe(openApi)),
-  Layer.provide(HttpApiScalar.layer(ScoreboardApi, { path: DOCS_PATH }), DocsPolicy),
+  Layer.provide(HttpApiScalar.layer(ScoreboardApi, { path: DOCS_PATH, scalar: SCALAR }), FinishedDocs),
 )

@@ -5,11 +5,17 @@ import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpStaticServer from "effect/http/HttpStaticServer"
 import * as FileSystem from "effect/FileSystem"
+import { Receipts } from "../../services/Receipts.ts"
 import { bareProblem } from "./Problems.ts"
 import { type Coding, CODINGS, preferredCoding } from "./ContentCoding.ts"
 
 /** Where `npm run web:build` puts the page, relative to the folder in which the process starts. */
 const ROOT = "dist/web"
+
+const DOCUMENT = "index.html"
+
+/** The document of a board that requires receipts: it says so, and the page shows no button that could not count. */
+const RECEIPTS_DOCUMENT = "receipts.html"
 
 /** The page may talk to its own origin only, and no inline script runs. */
 const CONTENT_SECURITY_POLICY = [
@@ -30,9 +36,9 @@ const HEADERS = {
  * the same name in one folder per coding, so type, length, ETag and HEAD work as for any file. A file without a
  * compressed copy, and a part of a file (`Range`), is sent uncompressed.
  */
-const serveFiles = Effect.fnUntraced(function* (cacheControl: string) {
+const serveFiles = Effect.fnUntraced(function* (cacheControl: string, index: string) {
   const files = yield* FileSystem.FileSystem
-  const plain = yield* HttpStaticServer.make({ root: ROOT, cacheControl })
+  const plain = yield* HttpStaticServer.make({ root: ROOT, cacheControl, index })
   const encoded = new Map<Coding, typeof plain>()
   for (const coding of CODINGS) {
     const root = `${ROOT}/${coding}`
@@ -41,7 +47,7 @@ const serveFiles = Effect.fnUntraced(function* (cacheControl: string) {
       response.status === 200 ? HttpServerResponse.setHeader(response, "content-encoding", coding) : response
     encoded.set(
       coding,
-      Effect.map(yield* HttpStaticServer.make({ root, cacheControl }), named).pipe(
+      Effect.map(yield* HttpStaticServer.make({ root, cacheControl, index }), named).pipe(
         Effect.catchIf(
           (error) => error.reason._tag === "RouteNotFound",
           () => plain,
@@ -59,7 +65,7 @@ const serveFiles = Effect.fnUntraced(function* (cacheControl: string) {
 })
 
 /** The paths of the page, besides its files under `/assets/`. */
-export const PAGE_PATHS = ["/", "/favicon.svg", "/boot.js"] as const
+export const PAGE_PATHS = ["/", "/favicon.svg", "/favicon.ico", "/boot.js"] as const
 
 /**
  * The answer for a file that this process does not have. In a rolling deployment another process may have it, so no cache
@@ -72,14 +78,16 @@ const MISSING = bareProblem(404, { connection: "close" })
 export const Page = HttpRouter.use((router) =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
-    if (!(yield* Effect.orElseSucceed(files.exists(`${ROOT}/index.html`), () => false))) {
+    if (!(yield* Effect.orElseSucceed(files.exists(`${ROOT}/${DOCUMENT}`), () => false))) {
       yield* Effect.logWarning("The page is not built and / answers 404: run `npm run web:build`")
       return
     }
-    const page = yield* serveFiles("no-cache")
+    const { required } = yield* Receipts
+    const page = yield* serveFiles("no-cache", required ? RECEIPTS_DOCUMENT : DOCUMENT)
     for (const path of PAGE_PATHS) yield* router.add("GET", path, page)
-    const assets = Effect.map(yield* serveFiles("public, max-age=31536000, immutable"), (response) =>
-      response.status === 404 ? MISSING : response,
+    const assets = Effect.map(
+      yield* serveFiles("public, max-age=31536000, immutable", DOCUMENT),
+      (response) => (response.status === 404 ? MISSING : response),
     )
     yield* router.add("GET", "/assets/*", assets)
   }),

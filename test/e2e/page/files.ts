@@ -1,7 +1,8 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type { Page } from "playwright-core"
 import { type RequestOptions, request } from "../../support/fixtures.ts"
-import { Product, type Suite } from "./fixtures.ts"
+import { openPage, Product, seen, type Suite } from "./fixtures.ts"
 
 const CODINGS = ["br", "gzip"]
 
@@ -107,6 +108,35 @@ export const files: Suite = (it) => {
       const { body, headers } = yield* ask("/boot.js")
       assert.isBelow(Buffer.byteLength(body), 1_000)
       assert.strictEqual(headers["cache-control"], "no-cache")
+    }),
+  )
+
+  it.effect("include an icon for documents that name none, such as /openapi.json", () =>
+    Effect.gen(function* () {
+      const { status, headers, body } = yield* ask("/favicon.ico")
+      assert.deepStrictEqual([status, headers["content-type"]], [200, "image/x-icon"])
+      assert.strictEqual(body.slice(0, 4), "\0\0\u0001\0")
+    }),
+  )
+
+  it.effect("and /docs come from this server alone: no font, script or count of another host", () =>
+    Effect.gen(function* () {
+      const product = yield* Product
+      // A library of Scalar tries whether it may make functions from text, and does without.
+      for (const [path, blocks] of [
+        ["/", []],
+        ["/docs", ["script-src eval"]],
+      ] as const) {
+        const asked: Array<string> = []
+        const before = async (opened: Page) => void opened.on("request", (sent) => asked.push(sent.url()))
+        const page = yield* openPage(product, { path, before, blocks })
+        yield* Effect.promise(() => seen(page.getByRole("heading", { name: "Scoreboard", level: 1 })))
+        yield* Effect.promise(() => page.waitForLoadState("networkidle"))
+        assert.deepStrictEqual(
+          asked.filter((address) => !/^(?:data|blob):/.test(address) && !address.startsWith(product.url)),
+          [],
+        )
+      }
     }),
   )
 }

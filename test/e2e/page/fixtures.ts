@@ -8,7 +8,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Locator, type 
 import { build } from "vite"
 import { spawn } from "../../support/engines/ChildProcess.ts"
 import { engineFolder } from "../../support/engines/runFolder.ts"
-import { ROOT } from "../fixtures.ts"
+import { type Environment, ROOT } from "../fixtures.ts"
 
 /** How long a test waits for something to appear on a page, in ms. */
 const PATIENCE_MILLIS = 15_000
@@ -53,12 +53,18 @@ const buildPage = (folder: string) =>
   )
 
 /** Runs the whole product as `npm start` does, in a folder that contains the page, until the scope ends. */
-export const startLocal = Effect.fnUntraced(function* (folder: string, port = 0) {
+export const startLocal = Effect.fnUntraced(function* (folder: string, port = 0, settings: Environment = {}) {
   const child = yield* spawn({
     command: process.execPath,
     args: [join(ROOT, "src/main-local.ts")],
     cwd: folder,
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], PORT: String(port), LOG_FORMAT: "json" },
+    env: {
+      PATH: process.env["PATH"],
+      HOME: process.env["HOME"],
+      PORT: String(port),
+      LOG_FORMAT: "json",
+      ...settings,
+    },
     readyWhen: /Score board\s+http:\/\/[^:]+:(\d+)/,
     readyWithinMillis: 30_000,
     stopWithinMillis: 15_000,
@@ -148,15 +154,17 @@ export interface OpenOptions extends BrowserContextOptions {
   readonly path?: string
   /** Runs before the page is opened, for requests that the test answers. */
   readonly before?: (page: Page) => Promise<void>
+  /** What the content security policy has to block; nothing when left out. */
+  readonly blocks?: ReadonlyArray<string>
 }
 
 /**
  * Opens a page in its own browser profile. When the scope ends, the test fails if anything on the page threw or if the
- * content security policy blocked anything.
+ * content security policy blocked anything but `blocks`.
  */
 export const openPage = Effect.fnUntraced(function* (
   { browser, url }: { readonly browser: Browser; readonly url: string },
-  { path = "/", before, ...options }: OpenOptions = {},
+  { path = "/", before, blocks = [], ...options }: OpenOptions = {},
 ) {
   const errors: Array<string> = []
   const context = yield* Effect.acquireRelease(
@@ -175,7 +183,7 @@ export const openPage = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() =>
     Effect.promise(async () => {
       assert.deepStrictEqual(errors, [])
-      assert.deepStrictEqual(await page.evaluate(() => window.notes.violations), [])
+      assert.deepStrictEqual(await page.evaluate(() => window.notes.violations), [...blocks])
     }),
   )
   return page

@@ -3,6 +3,8 @@ import { files } from "./files.ts"
 import { Product } from "./fixtures.ts"
 import { live } from "./live.ts"
 import { player } from "./player.ts"
+import { receipts } from "./receipts.ts"
+import { screens } from "./screens.ts"
 import { sessions } from "./sessions.ts"
 import { states } from "./states.ts"
 
@@ -16,6 +18,12 @@ layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The 
   })
   describe("a session", () => {
     sessions(it)
+  })
+  describe("receipts", () => {
+    receipts(it)
+  })
+  describe("on every screen, and on paper", () => {
+    screens(it)
   })
   describe("states", () => {
     states(it)

@@ -155,7 +155,7 @@ export const player: Suite = (it) => {
         await seen(page.getByText("Wrong e-mail or password."))
         const right = await submit(` ${ADA.email} `, ADA.password)
         assert.strictEqual(right, JSON.stringify(ADA))
-        await seen(page.locator(".account bdi", { hasText: new RegExp(`^${ADA.email}$`) }))
+        await seen(page.locator(".account .name", { hasText: new RegExp(`^${ADA.email}$`) }))
         await seen(scoreButton(page))
       })
     }),

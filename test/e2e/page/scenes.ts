@@ -63,19 +63,24 @@ interface Standing {
   readonly version?: number
 }
 
-/** Signs in as this player. The test answers instead of the server, and counts increments. */
+/**
+ * Signs in as this player. The test answers instead of the server, and counts increments. The score is answered when
+ * `ready` has happened.
+ */
 export const actAs = async (
   page: Page,
   email: string,
   standing: Standing = { score: 9_859, rank: 2, players: 1_204_311, percentile: 0.0002 },
+  ready: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> => {
   let { score } = standing
   await page.route("**/users/auth/login", (route) =>
     route.fulfill({ json: { accessToken: "access", refreshToken: "refresh" } }),
   )
-  await page.route("**/scores/me", (route) =>
-    route.fulfill({ json: { ...standing, score, above: [], below: [] } }),
-  )
+  await page.route("**/scores/me", async (route) => {
+    await ready()
+    await route.fulfill({ json: { ...standing, score, above: [], below: [] } })
+  })
   await page.route("**/scores/increment", (route) => {
     score++
     return route.fulfill({ json: { message: "Score incremented" } })
@@ -109,12 +114,13 @@ export interface Scene {
 }
 
 const DESKTOP = { viewport: { width: 1_100, height: 720 } }
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }
+export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }
+export const LYING_PHONE = { viewport: { width: 740, height: 360 }, hasTouch: true, isMobile: true }
 const SCREEN = { viewport: { width: 1_920, height: 1_080 }, path: "/?wall" }
 
 const full = { options: DESKTOP, arrange: (page: Page) => serveBoard(boardOf(10)).arrange(page) }
 const live = (page: Page) => page.locator("[data-state=live]")
-const outside: Standing = { score: 812, rank: 4_213, players: 1_204_311, percentile: 0.3499 }
+export const outside: Standing = { score: 812, rank: 4_213, players: 1_204_311, percentile: 0.3499 }
 
 const HIGH: Standing = {
   score: 4_938_271_605,
@@ -245,6 +251,13 @@ export const SCENES: ReadonlyArray<Scene> = [
     name: "phone signed in",
     ...full,
     options: PHONE,
+    act: (page) => actAs(page, "mary@example.com", outside),
+    shows: (page) => page.getByText("4,213th of 1.2 million, top 0.35%"),
+  },
+  {
+    name: "lying phone signed in",
+    ...full,
+    options: LYING_PHONE,
     act: (page) => actAs(page, "mary@example.com", outside),
     shows: (page) => page.getByText("4,213th of 1.2 million, top 0.35%"),
   },

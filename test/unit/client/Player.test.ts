@@ -128,12 +128,15 @@ describe("Player.press", () => {
     assert.strictEqual(new Set(keys(environment)).size, 1)
   })
 
-  it("says so if the server refuses a press because the address is not verified", async () => {
-    const body = { type: "urn:scoreboard:unverified-email", status: 403 }
+  it.each([
+    ["the address is not verified", "urn:scoreboard:unverified-email", "unverifiedEmail"],
+    ["it brings no receipt", "urn:scoreboard:invalid-receipt", "receiptRequired"],
+  ] as const)("says so if the server refuses a press because %s", async (_, type, cause) => {
+    const body = { type, status: 403 }
     const { environment, player } = await signedIn(() => ({ status: 403, body }))
     player.press()
     await environment.settle()
-    assert.deepStrictEqual(player.view.problem, { kind: "refused", status: 403, cause: "unverifiedEmail" })
+    assert.deepStrictEqual(player.view.problem, { kind: "refused", status: 403, cause })
   })
 
   it.each([429, 403])("says that the press has not counted if the first answer is a %j", async (status) => {

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { describeChange } from "../../../web/src/live/describeChange.ts"
 
+const isolated = (name: string) => `\u2068${name}\u2069`
 const nobody = { at: undefined, scoreBefore: undefined }
 
 const board = (scores: Record<string, number>) =>
@@ -13,18 +14,23 @@ describe("describeChange", () => {
 
   it("names a new leader", () => {
     const sentence = describeChange(board({ ada: 5, bob: 4 }), board({ bob: 6, ada: 5 }), nobody)
-    assert.strictEqual(sentence, "bob leads with a score of 6.")
+    assert.strictEqual(sentence, `${isolated("bob")} leads with a score of 6.`)
+  })
+
+  it("names characters of an address that nobody would hear", () => {
+    const sentence = describeChange(board({ ada: 5 }), board({ "\u202ebob@x": 6, ada: 5 }), nobody)
+    assert.strictEqual(sentence, `${isolated("[U+202E]bob")}@\u2066x\u2069 leads with a score of 6.`)
   })
 
   it("names the player who moved up furthest, also from outside the top 10", () => {
     const before = board({ ada: 9, bob: 5, cy: 4, di: 3 })
     assert.strictEqual(
       describeChange(before, board({ ada: 9, di: 6, bob: 5, cy: 4 }), nobody),
-      "di moves up to rank 2.",
+      `${isolated("di")} moves up to rank 2.`,
     )
     assert.strictEqual(
       describeChange(before, board({ ada: 9, eve: 8, bob: 5, cy: 4 }), nobody),
-      "eve moves up to rank 2.",
+      `${isolated("eve")} moves up to rank 2.`,
     )
   })
 

@@ -1,16 +1,5 @@
+import { EmailAddress } from "../EmailAddress.tsx"
 import { RollingCount } from "./RollingCount.tsx"
-
-/** An e-mail address in two tones. `bdi` prevents right-to-left text from reordering what is next to it. */
-const Name = ({ email }: { readonly email: string }) => {
-  const at = email.lastIndexOf("@")
-  const split = at > 0 ? at : email.length
-  return (
-    <bdi class="name" title={email}>
-      <span class="local">{email.slice(0, split)}</span>
-      <span class="domain">{email.slice(split)}</span>
-    </bdi>
-  )
-}
 
 interface BoardRowProps {
   /** Identifies the player in this place, and stays the same when the player moves. */
@@ -34,7 +23,7 @@ export const BoardRow = ({ id, rank, email, score, scoreBefore, share, isOwn }: 
       {rank}
     </span>
     <span class="player">
-      <Name key={id} email={email} />
+      <EmailAddress key={id} email={email} />
       {isOwn && <span class="you">You</span>}
     </span>
     <span class="score">

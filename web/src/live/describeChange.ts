@@ -1,4 +1,5 @@
 import type { Scores } from "../../../src/domain/Score.ts"
+import { addressText } from "../address.ts"
 import { formatCount } from "../format.ts"
 
 const placeOf = (scores: Scores, email: string): number => scores.findIndex((score) => score.email === email)
@@ -23,7 +24,7 @@ export const describeChange = (
   const sentences: string[] = []
   const leader = after[0]
   if (leader && leader.email !== before[0]?.email) {
-    sentences.push(`${leader.email} leads with a score of ${formatCount(leader.score)}.`)
+    sentences.push(`${addressText(leader.email)} leads with a score of ${formatCount(leader.score)}.`)
   }
 
   const own = at === undefined ? undefined : after[at]
@@ -41,5 +42,5 @@ export const describeChange = (
     (furthest, next) => (next.climbed > (furthest?.climbed ?? 0) ? next : furthest),
     undefined,
   )
-  return best && `${best.email} moves up to rank ${best.place + 1}.`
+  return best && `${addressText(best.email)} moves up to rank ${best.place + 1}.`
 }

@@ -45,6 +45,7 @@ layer(Engine.layer, OPTIONS)("API", (it) => {
           ["/openapi.json", "GET, HEAD"],
           ["/docs", "GET, HEAD"],
           ["/favicon.svg", "GET, HEAD"],
+          ["/favicon.ico", "GET, HEAD"],
           ["/", "GET, HEAD"],
         ]
         for (const [path, allow] of allowed) {
