@@ -1,3 +1,4 @@
+import { formatCount } from "../format.ts"
 import { RollingCount } from "./RollingCount.tsx"
 
 /** An e-mail address in two tones. `bdi` prevents right-to-left text from reordering what is next to it. */
@@ -37,7 +38,7 @@ export const BoardRow = ({ id, rank, email, score, scoreBefore, share, isOwn }: 
       <Name key={id} email={email} />
       {isOwn && <span class="you">You</span>}
     </span>
-    <span class="score">
+    <span class="score" style={{ "--length": formatCount(score).length }}>
       <span class="visually-hidden">Score </span>
       <RollingCount key={id} value={score} from={scoreBefore} />
     </span>
