@@ -56,6 +56,32 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
     }),
   )
 
+  it.effect("refuses a point beyond the largest score, and gives everybody else of the batch theirs", () =>
+    Effect.gen(function* () {
+      const { sql, operator } = yield* setup
+      yield* sql.increment([by("ada"), by("max")])
+      const largest = Number.MAX_SAFE_INTEGER
+      yield* operator`update scores set score = ${largest - 2} where user_id = 'max'`
+      const batch = [by("ada"), by("max"), by("grace")]
+      assert.deepStrictEqual((yield* outcomes(sql, batch))[1], ["Counted", largest - 1])
+      // Two at once are one too many. Nothing is counted, and the caller tries one by one.
+      const failure = yield* Effect.flip(sql.increment([by("max"), by("ada"), by("max")]))
+      assert.strictEqual(failure.rolledBack, "data")
+      assert.deepStrictEqual(yield* outcomes(sql, batch), [
+        ["Counted", 3],
+        ["Counted", largest],
+        ["Counted", 2],
+      ])
+      assert.deepStrictEqual(yield* outcomes(sql, batch), [["Counted", 4], ["Full"], ["Counted", 3]])
+      const { score, rank } = yield* sql.standing({ userId: by("max").userId, tokenId: undefined })
+      assert.deepStrictEqual([score, rank], [largest, 1])
+      const { scores, next } = yield* sql.page({ after: undefined, limit: 1 })
+      assert.deepStrictEqual(scores, [{ rank: 1, email: "max@example.com", score: largest }])
+      const second = yield* sql.page({ after: next ?? undefined, limit: 1 })
+      assert.deepStrictEqual(second.scores, [{ rank: 2, email: "ada@example.com", score: 4 }])
+    }),
+  )
+
   it.effect("counts a key once, in one batch and over several, per player", () =>
     Effect.gen(function* () {
       const { sql, operator } = yield* setup
