@@ -112,8 +112,7 @@ layer(Engine.layer, { timeout: "90 seconds", excludeTestServices: true })("The n
     Effect.gen(function* () {
       const { url, sql } = yield* open(2)
       yield* sql`insert into scores (user_id, score, reached) select id, 1, nextval('event_id') from users`
-      let written = 0
-      let killed = 0
+      const so = { written: 0, killed: 0 }
       const writer = Effect.fnUntraced(function* (seed: number) {
         const number = numbers(seed)
         const life = Effect.gen(function* () {
@@ -127,7 +126,7 @@ layer(Engine.layer, { timeout: "90 seconds", excludeTestServices: true })("The n
                 own,
                 Array.from({ length: 1 + number(12) }, () => request(number(PLAYERS))),
               )
-            written += 1
+            so.written += 1
           }
         }).pipe(
           Effect.scoped,
@@ -142,7 +141,7 @@ layer(Engine.layer, { timeout: "90 seconds", excludeTestServices: true })("The n
           const rows = yield* sql`
 select pg_terminate_backend(pid) from pg_stat_activity
 where application_name = 'writer' and datname = current_database() and state <> 'idle' limit 1`
-          killed += rows.length
+          so.killed += rows.length
         }),
       )
       const writers = yield* Effect.forEach([1, 2, 3, 4, 5, 6, 7, 8], (seed) =>
@@ -151,7 +150,7 @@ where application_name = 'writer' and datname = current_database() and state <> 
       const killing = yield* Effect.forkChild(killer)
       // Until enough has happened, however quick the machine is.
       let looks = 0
-      while (looks < 25 || written < 300 || killed < 10) {
+      while (looks < 25 || so.written < 300 || so.killed < 10) {
         yield* nothingWrong(sql)
         for (const fiber of writers) {
           const exit = fiber.pollUnsafe()
