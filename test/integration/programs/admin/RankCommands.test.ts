@@ -58,6 +58,9 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })(
         assert.strictEqual(repaired.code, 0)
         assert.match(repaired.out, /^counts repaired: 1\n.*every rank is right\n$/)
 
+        const retired = yield* admin(["ranks", "retire"], url)
+        assert.deepStrictEqual(retired, { code: 0, out: "nothing to retire\n", err: "" })
+
         yield* sql`insert into users (id, email) values ('real', 'real@example.com')`
         const refused = yield* admin(["generate", "--players", "500"], url)
         assert.strictEqual(refused.code, 1)

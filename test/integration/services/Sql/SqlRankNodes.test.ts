@@ -108,6 +108,31 @@ layer(Engine.layer, { timeout: "90 seconds", excludeTestServices: true })("The n
     )
   }
 
+  it.effect(
+    "are shared by transactions that change players of one block, none of which waits for another",
+    () =>
+      Effect.gen(function* () {
+        const { url, sql } = yield* open(1)
+        yield* sql`insert into scores (user_id, score, reached) select id, 1, nextval('event_id') from users`
+        // Each transaction stays open while the next one changes its player; a wait would end with an error.
+        const step = (n: number): Effect.Effect<unknown, SqlError.SqlError> =>
+          n === 4
+            ? Effect.void
+            : Effect.gen(function* () {
+                const own = yield* PgClient.make({ url, maxConnections: 1 })
+                yield* own.withTransaction(
+                  Effect.gen(function* () {
+                    yield* own`set local lock_timeout = '2s'`
+                    yield* own`update scores set score = score + 1 where user_id = ${player(n)}`
+                    yield* step(n + 1)
+                  }),
+                )
+              }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
+        yield* step(0)
+        yield* nothingWrong(sql)
+      }).pipe(Effect.provide(Reactivity.layer)),
+  )
+
   it.effect("are right at every moment under 8 writers whose connections are killed", () =>
     Effect.gen(function* () {
       const { url, sql } = yield* open(2)
