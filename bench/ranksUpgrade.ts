@@ -18,9 +18,9 @@ import { quantile } from "./ranksStatistics.ts"
 import { checkout, start } from "./system.ts"
 
 /**
- * `node bench/ranksUpgrade.ts --from <checkout> [--players n] [--rate n]`: an API process of an earlier release runs on a
+ * `node bench/ranksUpgrade.ts --from <checkout> [--players n] [--rate n] [--seconds n]`: an API process of an earlier release runs on a
  * database of its own with so many synthetic players, under increments, while this release migrates the database, a
- * larger change is made, the earlier release's commands for ranks are tried, and its ranks are retired. Says how long
+ * larger change is made, the earlier release's commands for ranks are tried, and its ranks are retired; so many seconds are between. Says how long
  * each step took, what the old process answered, how long an increment and a lock were waited for, and how many ranks of
  * a sample differed from a count in the same snapshot. Linux.
  */
@@ -29,6 +29,7 @@ const { values } = parseArgs({
     from: { type: "string" },
     players: { type: "string", default: "1000000" },
     rate: { type: "string", default: "200" },
+    seconds: { type: "string", default: "15" },
   },
 })
 const players = Number(values.players)
@@ -165,7 +166,7 @@ const program = Effect.gen(function* () {
     yield* Console.log(`  an old look-up: ${yield* wrongOldRanks(sql)}`)
   })
 
-  const wait = Effect.as(Effect.sleep("15 seconds"), "")
+  const wait = Effect.as(Effect.sleep(Number(values.seconds) * 1000), "")
   yield* step("before", wait)
   yield* step("migrate", admin(ROOT, "migrate"))
   yield* step("after", wait)
