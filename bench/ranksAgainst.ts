@@ -16,10 +16,11 @@ import { batchOf, SERVER, somebody } from "./players.ts"
 import { milliseconds, spread } from "./ranksStatistics.ts"
 
 /**
- * `node bench/ranksAgainst.ts --against <checkout> [--players n] [--rounds n] [--spread]`: the CPU of the server process that
+ * `node bench/ranksAgainst.ts --against <checkout> [--players n] [--rounds n] [--spread] [--levels]`: the CPU of the server process that
  * commits, beside that of another checkout, and what a change of many points costs beside one of a single point. Each side
  * has its own database on one server, migrated and filled by its own admin command, and its own commit statement; they get
- * one batch each in turn. `--spread`: scores drawn evenly up to 10^9. Linux.
+ * one batch each in turn. `--spread`: scores drawn evenly up to 10^9. `--levels`: this side began
+ * as a database of the other, so its triggers also maintain the levels that the other reads. Linux.
  */
 const { values } = parseArgs({
   options: {
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     players: { type: "string", default: "100000" },
     rounds: { type: "string", default: "5" },
     spread: { type: "boolean", default: false },
+    levels: { type: "boolean", default: false },
   },
 })
 const players = Number(values.players)
@@ -52,14 +54,16 @@ const hasStatement = (
 ): module is { readonly incrementsStatement: typeof incrementsStatement } =>
   typeof module === "object" && module !== null && "incrementsStatement" in module
 
-const makeSide = Effect.fnUntraced(function* (folder: string, url: Redacted.Redacted) {
-  const admin = (...args: ReadonlyArray<string>) =>
-    execFileSync(process.execPath, [join(folder, "src/main-admin.ts"), ...args], {
-      cwd: folder,
+/** `first` is the checkout that fills the database. */
+const makeSide = Effect.fnUntraced(function* (first: string, folder: string, url: Redacted.Redacted) {
+  const admin = (by: string, ...args: ReadonlyArray<string>) =>
+    execFileSync(process.execPath, [join(by, "src/main-admin.ts"), ...args], {
+      cwd: by,
       env: { PATH: process.env["PATH"], DATABASE_URL: Redacted.value(url) },
     })
-  admin("migrate")
-  admin("generate", "--players", values.players)
+  admin(first, "migrate")
+  admin(first, "generate", "--players", values.players)
+  admin(folder, "migrate")
   const sql = yield* PgClient.make({
     url,
     maxConnections: 1,
@@ -70,7 +74,7 @@ const makeSide = Effect.fnUntraced(function* (folder: string, url: Redacted.Reda
     yield* sql`alter table scores disable trigger user`
     yield* sql`update scores set score = 1 + (hashtext(user_id)::bigint + 2147483648) * 1000000000 / 4294967296`
     yield* sql`alter table scores enable trigger user`
-    admin("ranks", "repair")
+    admin(folder, "ranks", "repair")
   }
   yield* sql`vacuum (full, analyze) scores`
   const [row] = yield* sql<{ readonly pid: number }>`select pg_backend_pid() as pid`
@@ -160,8 +164,10 @@ const changes = Effect.fnUntraced(function* (side: Side) {
 export const main = Effect.gen(function* () {
   if (values.against === undefined) throw new Error("--against names a checkout with its dependencies")
   const { url, freshDatabase } = yield* Postgres.make({ settings: SERVER })
-  const ours = yield* makeSide(resolve(import.meta.dirname, ".."), url)
-  const other = yield* makeSide(resolve(values.against), yield* freshDatabase)
+  const against = resolve(values.against)
+  const root = resolve(import.meta.dirname, "..")
+  const ours = yield* makeSide(values.levels ? against : root, root, url)
+  const other = yield* makeSide(against, against, yield* freshDatabase)
   for (const size of [1, 10, 100] as const) yield* commits(ours, other, size)
   yield* changes(ours)
 }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))

@@ -66,13 +66,12 @@ insert into rank_node as p select 0, level, block, k, ${forEachColumn((_, digit)
 /** The same for the levels that an old process reads, while they hold. Many points at once end them: each is a row. */
 const movedLevels = (moves: string) => `
 if has_levels then if not exists (select from old_ranks_ended) then
-  if (select sum(least(abs(b - a), 10001) * n) > 10000 from (${moves}) d) then
-    insert into old_ranks_ended default values;
-  else
-    insert into old_players_at_least as p
-      select lvl, k, sum(sign(b - a) * n) from (${moves}) d, generate_series(least(a, b) + 1, greatest(a, b)) lvl group by lvl order by lvl
-      on conflict (score, shard) do update set players = p.players + excluded.players;
-  end if;
+  with d as materialized (${moves}),
+  ended as (insert into old_ranks_ended select now() where (select sum(least(abs(b - a), 10001) * n) from d) > 10000 returning 1)
+  insert into old_players_at_least as p
+    select lvl, k, sum(sign(b - a) * n) from d, generate_series(least(a, b) + 1, greatest(a, b)) lvl
+      where not exists (select from ended) group by lvl order by lvl
+    on conflict (score, shard) do update set players = p.players + excluded.players;
 end if; end if`
 
 const INSERTED =
