@@ -14,7 +14,8 @@ import { commitIncrements } from "../src/services/Sql/SqlCommit.ts"
 import { SqlLevels } from "../src/services/Sql/SqlLevels.ts"
 import * as SqlLevelsPostgres from "../src/services/Sql/SqlLevelsPostgres.ts"
 import { pageStatement, selectStanding, standingStatement } from "../src/services/Sql/SqlRanks.ts"
-import { wrongLevels } from "../src/services/Sql/SqlWrongLevels.ts"
+import { playersAbove } from "../src/services/Sql/SqlRankNodes.ts"
+import { wrongNodes } from "../src/services/Sql/SqlWrongNodes.ts"
 import * as Postgres from "../test/support/engines/Postgres.ts"
 import { batchOf, everyTenMillis, forSeconds, latencies, SERVER, somebody, times, told } from "./players.ts"
 import { cpuOf, milliseconds, quantile, spread } from "./ranksStatistics.ts"
@@ -34,10 +35,9 @@ const COMMIT_SECONDS = 1
 /** How long one round looks up ranks under load. */
 const LOAD_SECONDS = 10
 
-/** The rank alone: a player's score by its key, then the level. */
+/** The rank alone: a player's score by its key, then the nodes. */
 const rankOf = (sql: SqlClient.SqlClient, userId: UserId) => sql`
-select 1 + coalesce(sum(players), 0)::float8 as rank from players_at_least
-where score = (select score + 1 from scores where user_id = ${userId} and not hidden)`
+select 1 + ${playersAbove(sql, sql`(select score from scores where user_id = ${userId} and not hidden)`)} as rank`
 
 const countRank = (sql: SqlClient.SqlClient, userId: UserId) => sql`
 select 1 + count(*)::float8 as rank from scores
@@ -84,6 +84,7 @@ const underLoad = Effect.fnUntraced(function* (
   players: number,
 ) {
   const kinds = {
+    "select 1": () => sql`select 1`,
     "rank of a random player": () => rankOf(sql, somebody(players)),
     "GET /scores/me, its statement": () =>
       selectStanding(sql, { userId: somebody(players), tokenId: "token" }),
@@ -117,8 +118,8 @@ const commitCost = Effect.fnUntraced(function* (commits: SqlClient.SqlClient, pl
   const [server] = yield* commits<{ readonly pid: number; readonly definition: string }>`
 select pg_backend_pid() as pid, pg_get_functiondef('scores_changed'::regproc) as definition`
   if (server === undefined) return
-  const withLevels = commits.unsafe(server.definition)
-  const withoutLevels =
+  const withNodes = commits.unsafe(server.definition)
+  const withoutNodes =
     commits.unsafe(`create or replace function scores_changed() returns trigger language plpgsql as $$
 begin
   if tg_op = 'INSERT' then if exists (select from new_rows) then perform board_moved(); end if;
@@ -149,21 +150,19 @@ end $$`)
   const cpu: Array<number> = []
   const rate: Array<number> = []
   const plain: Array<number> = []
-  const kept = Effect.andThen(withLevels, measure)
-  const bare = Effect.andThen(withoutLevels, measure)
+  const kept = Effect.andThen(withNodes, measure)
+  const bare = Effect.andThen(withoutNodes, measure)
   for (let round = 0; round < COMMIT_ROUNDS; round++) {
     // Each form goes first in every second round.
     const [one, other] = yield* Effect.all(round % 2 === 0 ? [bare, kept] : [kept, bare])
-    const [without, levels] = round % 2 === 0 ? [one, other] : [other, one]
-    cpu.push(levels.cpuMicros / without.cpuMicros)
-    rate.push(without.rate / levels.rate)
-    plain.push(levels.rate)
+    const [without, nodes] = round % 2 === 0 ? [one, other] : [other, one]
+    cpu.push(nodes.cpuMicros / without.cpuMicros)
+    rate.push(without.rate / nodes.rate)
+    plain.push(nodes.rate)
   }
-  yield* Console.log(
-    `increments in batches of 100, one connection, with levels: ${spread(plain, 0)} a second`,
-  )
-  yield* Console.log(`CPU of the connection's server process, with levels ÷ without: ${spread(cpu, 2)}`)
-  yield* Console.log(`time per increment, with levels ÷ without: ${spread(rate, 2)}`)
+  yield* Console.log(`increments in batches of 100, one connection, with nodes: ${spread(plain, 0)} a second`)
+  yield* Console.log(`CPU of the connection's server process, with nodes ÷ without: ${spread(cpu, 2)}`)
+  yield* Console.log(`time per increment, with nodes ÷ without: ${spread(rate, 2)}`)
 })
 
 const plans = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, players: number) {
@@ -183,7 +182,7 @@ order by score desc, reached, user_id offset ${Math.floor(players * 0.7)} limit 
     pageStatement(sql, { after: tied?.cursor, limit: 101 }),
   )
   yield* explain(sql, "Rank alone", rankOf(sql, userId))
-  yield* explain(sql, "ranks verify", wrongLevels(sql))
+  yield* explain(sql, "ranks verify", wrongNodes(sql))
 })
 
 const seconds = (elapsed: number) => (elapsed / 1000).toFixed(1)
@@ -209,21 +208,21 @@ export const main = (args: ReadonlyArray<string>) =>
     const generated = yield* milliseconds(levels.generate({ players, besideRealPlayers: false }))
     yield* Console.log(`${players} players generated, indexed and analyzed: ${seconds(generated)} s`)
     yield* Console.log(`verify: ${seconds(yield* milliseconds(levels.verify))} s`)
-    yield* sql`truncate players_at_least`
+    yield* sql`truncate rank_node`
     yield* Console.log(
-      `repair from empty levels (backfill): ${seconds(yield* milliseconds(levels.repair))} s`,
+      `repair from empty nodes (what the migration does): ${seconds(yield* milliseconds(levels.repair))} s`,
     )
-    yield* sql`vacuum (analyze) players_at_least`
-    const [size] = yield* sql<{ readonly levels: number; readonly bytes: string }>`
-select count(*)::int as levels, pg_size_pretty(pg_total_relation_size('players_at_least')) as bytes from players_at_least`
-    yield* Console.log(`players_at_least: ${size?.levels} rows, ${size?.bytes}`)
+    yield* sql`vacuum (analyze) rank_node`
+    const [size] = yield* sql<{ readonly nodes: number; readonly bytes: string }>`
+select count(*)::int as nodes, pg_size_pretty(pg_total_relation_size('rank_node')) as bytes from rank_node`
+    yield* Console.log(`rank_node: ${size?.nodes} rows, ${size?.bytes}`)
 
     yield* idle(sql, players)
     yield* underLoad(sql, commits, players)
     yield* commitCost(committer, players)
     const { repaired, after } = yield* levels.repair
     yield* Console.log(
-      `repair of what the rounds without levels left: ${repaired} mended, ${after.wrong} wrong`,
+      `repair of what the rounds without nodes left: ${repaired} mended, ${after.wrong} wrong`,
     )
     yield* plans(sql, players)
   }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))

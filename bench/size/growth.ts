@@ -25,7 +25,7 @@ const tables = (side: Side) => side.sql<Table>`
 select relname, n_tup_upd::float8 as updates, n_tup_hot_upd::float8 as hot, n_dead_tup::float8 as dead,
   autovacuum_count::float8 as vacuums, pg_table_size(relid)::float8 as table_bytes, pg_indexes_size(relid)::float8 as index_bytes
 from pg_stat_user_tables
-where relname in ('scores', 'players_at_least', 'board_version', 'outbox', 'idempotency_keys', 'score_events') order by relname`
+where relname in ('scores', 'rank_node', 'board_version', 'outbox', 'idempotency_keys', 'score_events') order by relname`
 
 const mb = (bytes: number) => (bytes / 1_048_576).toFixed(1)
 

@@ -83,7 +83,7 @@ export class UnverifiedEmail extends HttpApiError.Problem<UnverifiedEmail>()("Un
   status: 403,
 }) {}
 
-/** An operator has hidden the player from the board, so the player cannot raise a score. */
+/** An operator has hidden the player from the board, or the score is 2^53 - 1 already: it cannot rise. */
 export class Forbidden extends HttpApiError.Problem<Forbidden>()("Forbidden", {
   type: "urn:scoreboard:forbidden",
   title: "This player cannot raise a score",

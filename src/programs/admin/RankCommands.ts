@@ -7,17 +7,17 @@ import { type LevelReport, SqlLevels } from "../../services/Sql/SqlLevels.ts"
 import { refuse } from "./AdminRefused.ts"
 
 const describe = (report: LevelReport) =>
-  `${report.players} visible players with points, highest score ${report.levels}, ` +
+  `${report.players} visible players with points, highest score ${report.highest}, ` +
   (report.wrong === 0
-    ? "every level is right"
+    ? "every rank is right"
     : [
-        `wrong levels: ${report.wrong}, the lowest:`,
+        `wrong counts: ${report.wrong}, the lowest:`,
         ...report.lowest.map(
-          ({ score, counted, kept }) => `  score ${score}: ${counted} players, kept ${kept}`,
+          ({ from, to, players }) => `  scores ${from} to ${to}: ${players} players too many or too few`,
         ),
       ].join("\n"))
 
-/** Prints a report; fails with the advice when a level is wrong. */
+/** Prints a report; fails with the advice when a count is wrong. */
 const conclude = (report: LevelReport, advice: string) =>
   Effect.andThen(Console.log(describe(report)), report.wrong === 0 ? Effect.void : refuse(advice))
 
@@ -28,7 +28,7 @@ const verify = Command.make("verify", {}, () =>
   }),
 ).pipe(
   Command.withDescription(
-    "Count all scores and compare them with the stored levels that give the ranks; exit with 1 if they differ",
+    "Count all scores and compare them with the stored counts that give the ranks; exit with 1 if they differ",
   ),
 )
 
@@ -36,22 +36,34 @@ const repair = Command.make("repair", {}, () =>
   Effect.gen(function* () {
     const levels = yield* SqlLevels
     const { repaired, after } = yield* levels.repair
-    yield* Console.log(`levels repaired: ${repaired}`)
+    yield* Console.log(`counts repaired: ${repaired}`)
     yield* conclude(
       after,
-      "Levels become wrong during the repair: are the triggers of the table scores enabled?",
+      "Counts become wrong during the repair: are the triggers of the table scores enabled?",
     )
   }),
 ).pipe(
   Command.withDescription(
-    "Correct the stored levels while increments continue; run it after a bulk load with the triggers off",
+    "Correct the stored counts while increments continue; run it after a bulk load with the triggers off",
   ),
 )
 
-/** `admin ranks verify` and `admin ranks repair` */
+const retire = Command.make("retire", {}, () =>
+  Effect.gen(function* () {
+    const levels = yield* SqlLevels
+    const retired = yield* levels.retire
+    yield* Console.log(retired ? "the ranks of earlier releases have ended" : "nothing to retire")
+  }),
+).pipe(
+  Command.withDescription(
+    "End the ranks of earlier releases, and their cost, once no process of such a release runs any more",
+  ),
+)
+
+/** `admin ranks verify`, `admin ranks repair` and `admin ranks retire` */
 export const ranks = Command.make("ranks").pipe(
-  Command.withDescription("Check and repair the stored levels that give the ranks"),
-  Command.withSubcommands([verify, repair]),
+  Command.withDescription("Check and repair the stored counts that give the ranks"),
+  Command.withSubcommands([verify, repair, retire]),
 )
 
 /** `admin generate --players N [--yes]` */

@@ -13,7 +13,7 @@ const increments = labelledCounter({
   name: "increments_total",
   description: "Requests to raise a score, by outcome.",
   label: "outcome",
-  values: ["counted", "duplicate", "unknown", "unverified", "hidden", "revoked", "unavailable"],
+  values: ["counted", "duplicate", "unknown", "unverified", "hidden", "full", "revoked", "unavailable"],
 })
 
 const LABELS = {
@@ -21,6 +21,7 @@ const LABELS = {
   Duplicate: "duplicate",
   UnknownPlayer: "unknown",
   Hidden: "hidden",
+  Full: "full",
   Revoked: "revoked",
 } as const
 
@@ -65,6 +66,7 @@ const make = Effect.gen(function* () {
       case "Duplicate":
         return
       case "Hidden":
+      case "Full":
         return yield* new Forbidden()
       case "Revoked":
       case "UnknownPlayer":

@@ -16,6 +16,7 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "page",
     "verifyLevels",
     "repairLevels",
+    "retireLevels",
     "generate",
     "revoke",
     "refuses",
@@ -72,6 +73,8 @@ export type IncrementOutcome =
   | { readonly _tag: "UnknownPlayer" }
   /** A moderator took the player off the board. */
   | { readonly _tag: "Hidden" }
+  /** The score is 2^53 - 1, the largest that JSON represents without loss. */
+  | { readonly _tag: "Full" }
   /** The access token was logged out, or an operator ended all sign-ins of the player. */
   | { readonly _tag: "Revoked" }
 

@@ -13,7 +13,7 @@ const signInTimes = (batch: ReadonlyArray<IncrementRequest>): string =>
 /**
  * The commit: one statement for a whole batch, one row per request in the order of the requests. Keys decide
  * what is new, scores rise per player, every counted request gets its history row and its place in the
- * outbox. Locks are taken in one order: keys, scores, users, version, levels. See `docs/write-path.md`.
+ * outbox. Locks are taken in one order: keys, scores, users, version, nodes. See `docs/write-path.md`.
  *
  * A text that is absent is sent as "": PostgreSQL finds the type of an array by its texts.
  *
@@ -30,7 +30,7 @@ with input as materialized (
       coalesce(u.email, nullif(r.email, '')) as email, u.id is null as missing,
       case when t.jti is not null or date_part('epoch', u.tokens_from) > r.signed_in then 'revoked'
         when u.id is null and r.email = '' then 'unknown'
-        when s.hidden then 'hidden' end as refused
+        when s.hidden then 'hidden' when s.score >= ${sql.literal(String(Number.MAX_SAFE_INTEGER))} then 'full' end as refused
     from unnest(
       ${batch.map((request) => request.userId)}::text[],
       ${batch.map((request) => request.email ?? "")}::text[],
@@ -70,7 +70,7 @@ const IncrementRow = Schema.Union([
     outbox_id: Schema.String,
   }),
   Schema.Struct({
-    outcome: Schema.Literals(["duplicate", "unknown", "hidden", "revoked"]),
+    outcome: Schema.Literals(["duplicate", "unknown", "hidden", "full", "revoked"]),
     outbox_id: Schema.NullOr(Schema.String),
   }),
 ])
@@ -81,6 +81,7 @@ const NOT_COUNTED = {
   duplicate: { _tag: "Duplicate" },
   unknown: { _tag: "UnknownPlayer" },
   hidden: { _tag: "Hidden" },
+  full: { _tag: "Full" },
   revoked: { _tag: "Revoked" },
 } as const
 

@@ -3,27 +3,30 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { SqlFailure } from "./Sql.ts"
 
-/** What a check of the levels found, in one snapshot. A level is a score and the number of players with at least it. */
+/**
+ * What a check of the ranks found, in one snapshot. A rank is looked up in nodes, each of which counts the players of a
+ * block of scores.
+ */
 export interface LevelReport {
   /** Visible players with at least one point, counted. */
   readonly players: number
-  /** The highest score, which is how many levels there should be. */
-  readonly levels: number
-  /** How many levels store another number than a count gives. 0 = every rank is right. */
+  /** The highest score of a visible player. */
+  readonly highest: number
+  /** How many nodes store another number than a count gives. 0 = every rank is right. */
   readonly wrong: number
-  /** The lowest wrong levels, at most 10: the number of players with at least `score`, as counted and as stored. */
+  /** Of the wrong nodes, at most 10 by their first score: the scores of the block, and by how many players it is wrong. */
   readonly lowest: ReadonlyArray<{
-    readonly score: number
-    readonly counted: number
-    readonly kept: number
+    readonly from: number
+    readonly to: number
+    readonly players: number
   }>
 }
 
 /** What a repair did. */
 export interface LevelRepair {
-  /** Levels that were corrected, over all passes. */
+  /** Nodes that were corrected, over all passes. */
   readonly repaired: number
-  /** The state afterwards. Levels are wrong only if something breaks them faster than they are repaired. */
+  /** The state afterwards. Nodes are wrong only if something breaks them faster than they are repaired. */
   readonly after: LevelReport
 }
 
@@ -40,15 +43,21 @@ export class RealPlayersPresent extends Schema.TaggedError<RealPlayersPresent>()
 export class SqlLevels extends Context.Service<
   SqlLevels,
   {
-    /** Counts every level from scratch and compares it with the stored one, in one snapshot. Takes no locks. */
+    /** Counts every node from scratch and compares it with the stored one, in one snapshot. Takes no locks. */
     readonly verify: Effect.Effect<LevelReport, SqlFailure>
 
     /**
-     * Corrects what `verify` finds while increments continue; also fills the levels after a bulk load. The difference
-     * between count and level is taken in one snapshot and added in small batches: increments add the same to both, so
-     * it stays the same meanwhile. Idempotent; an interrupted repair leaves some levels corrected and none worse.
+     * Corrects what `verify` finds while increments continue; also fills the nodes after a bulk load. The difference
+     * between count and node is taken in one snapshot and added in small batches: increments add the same to both, so
+     * it stays the same meanwhile. Idempotent; an interrupted repair leaves some nodes corrected and none worse.
      */
     readonly repair: Effect.Effect<LevelRepair, SqlFailure>
+
+    /**
+     * Ends the ranks of processes of earlier releases, which answer 503 from then on, and what these ranks cost every
+     * commit. Gives false if there were none any more. Commits wait for it for some milliseconds.
+     */
+    readonly retire: Effect.Effect<boolean, SqlFailure>
 
     /**
      * Adds synthetic players `synthetic-0000000001` and so on, with a long tail of scores and large ties, without

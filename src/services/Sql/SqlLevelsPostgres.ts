@@ -7,14 +7,12 @@ import type { SqlFailure } from "./Sql.ts"
 import * as SqlDatabase from "./SqlDatabase.ts"
 import { RealPlayersPresent, SqlLevels } from "./SqlLevels.ts"
 import { operatorCall, operatorConnection } from "./SqlOperator.ts"
+import { endOldRanks, retireOldRanks } from "./SqlOldRanks.ts"
 import { generatePlayers } from "./SqlSynthetic.ts"
-import { correctLevels, selectReport, wrongLevels } from "./SqlWrongLevels.ts"
+import { correctNodes, REPAIR_LOCK, selectReport } from "./SqlWrongNodes.ts"
 
 /** Each pass after the first corrects only what went wrong during the one before, so a second rarely finds anything. */
 const PASSES = 3
-
-/** Advisory lock of one repair, or one generation, at a time: two repairs would correct the same fault twice. */
-const REPAIR_LOCK = 7_264_001
 
 /**
  * Runs while no other repair does; a repair that waits can be interrupted. The server also drops the lock with the
@@ -27,12 +25,14 @@ const alone = <A, E, R>(sql: SqlClient.SqlClient, work: Effect.Effect<A, E, R>) 
     { interruptible: true },
   ).pipe(Effect.andThen(work), Effect.scoped)
 
-const repairLevels = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
+const repairNodes = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   let repaired = 0
   for (let pass = 0; pass < PASSES; pass++) {
-    const corrected = yield* correctLevels(sql)
-    repaired += corrected
+    const corrected = yield* correctNodes(sql)
     if (corrected === 0) break
+    repaired += corrected
+    // Where the triggers did not run, the levels of earlier releases are wrong as well.
+    yield* endOldRanks(sql)
   }
   return { repaired, after: yield* selectReport(sql) }
 })
@@ -42,9 +42,10 @@ const make = Effect.gen(function* () {
   const sql = yield* operatorConnection("scoreboard ranks")
   return SqlLevels.of({
     verify: operatorCall("verifyLevels")(selectReport(sql)),
-    repair: operatorCall("repairLevels")(alone(sql, repairLevels(sql))),
+    repair: operatorCall("repairLevels")(alone(sql, repairNodes(sql))),
+    retire: operatorCall("retireLevels")(retireOldRanks(sql)),
     generate: (request) =>
-      alone(sql, generatePlayers(sql, request, wrongLevels(sql))).pipe(
+      alone(sql, generatePlayers(sql, request)).pipe(
         operatorCall("generate"),
         Effect.filterOrFail(
           (done) => done,

@@ -6,6 +6,8 @@ import addModeration from "./migrations/0003_add_moderation.ts"
 import indexKeysByTime from "./migrations/0004_index_keys_by_time.ts"
 import avoidScans from "./migrations/0005_avoid_scans.ts"
 import endSignIns from "./migrations/0006_end_sign_ins.ts"
+import countRankNodes from "./migrations/0007_count_rank_nodes.ts"
+import fillRankNodes from "./migrations/0008_fill_rank_nodes.ts"
 
 /** A connection that is not made by then is given up; a pool tries again for the next caller. */
 export const CONNECT_TIMEOUT = "2 seconds"
@@ -21,13 +23,15 @@ export const migrations = {
   "0004_index_keys_by_time": indexKeysByTime,
   "0005_avoid_scans": avoidScans,
   "0006_end_sign_ins": endSignIns,
+  "0007_count_rank_nodes": countRankNodes,
+  "0008_fill_rank_nodes": fillRankNodes,
 }
 
 /**
- * Migrations whose statements cannot run in a transaction, because they build an index while others write. An attempt that
- * was cut off runs again from its first statement. Every other migration is one transaction.
+ * Migrations whose statements cannot run in one transaction, because they build an index, or write much, while others
+ * write. An attempt that was cut off runs again from its first statement. Every other migration is one transaction.
  */
-const OUTSIDE_TRANSACTION: ReadonlySet<string> = new Set(["0005_avoid_scans"])
+const OUTSIDE_TRANSACTION: ReadonlySet<string> = new Set(["0005_avoid_scans", "0008_fill_rank_nodes"])
 
 /** One step of the schema. */
 export interface Migration {

@@ -5,12 +5,13 @@ import type * as SqlError from "effect/sql/SqlError"
 import { NEIGHBOURS, percentileOf, RANK_PAGE, type RankPage, ranksOf } from "../../domain/Ranks.ts"
 import { BOARD_SIZE, BoardStamp, Count } from "../../domain/Score.ts"
 import type { RankPageRequest, StandingAnswer, StandingRequest } from "./Sql.ts"
+import { playersAbove, playersRanked } from "./SqlRankNodes.ts"
 import { isRefused } from "./SqlRevocation.ts"
 
 /**
  * One player's rank, place on the top ten and neighbours, with the stamp of the board, as one statement. The two ends of a tie and the scores beyond it are separate branches, each one
- * descent of the board's index, because one condition over both would read the whole tie. A rank is the sum of at most
- * 16 rows of `players_at_least`. The limits are literals: with a parameter the plan that the server keeps would expect
+ * descent of the board's index, because one condition over both would read the whole tie. A rank is looked up in
+ * `rank_node`. The limits are literals: with a parameter the plan that the server keeps would expect
  * a tenth of the table, so it would make a new plan for every call, which takes longer than the call itself. `top` and
  * the place in it (0 = none) are those of `boardStatement`: a score without a row in `users` has no place. Whether they
  * have one is looked up only for a player of the top ten.
@@ -52,9 +53,9 @@ select ${isRefused(sql, request)} as revoked,
     where exists (select from top where user_id = ${request.userId})
       and (t.score > me.score or (t.score = me.score and (t.reached, t.user_id) <= (me.reached, me.user_id)))
       and exists (select from users u where u.id = t.user_id)) as place,
-  (select coalesce(sum(players), 0)::float8 from players_at_least where score = 1) as players,
-  (select coalesce(sum(players), 0)::float8 from players_at_least where score = (select score + 1 from first)) as ahead_of_first,
-  (select coalesce(sum(players), 0)::float8 from players_at_least where score = (select score + 1 from second)) as ahead_of_second,
+  ${playersRanked(sql)} as players,
+  ${playersAbove(sql, sql`(select score from first)`)} as ahead_of_first,
+  ${playersAbove(sql, sql`(select score from second)`)} as ahead_of_second,
   coalesce((select json_agg(json_build_object('side', t.side, 'email', u.email, 'score', t.score)
       order by t.score desc, t.reached, t.user_id)
     from stretch t left join users u on u.id = t.user_id), '[]') as stretch`
@@ -144,8 +145,8 @@ with stretch as materialized (
 first as materialized (select max(score) as score from stretch),
 second as materialized (select max(score) as score from stretch where score < (select score from first))
 select
-  (select coalesce(sum(players), 0)::float8 from players_at_least where score = (select score + 1 from first)) as ahead_of_first,
-  (select coalesce(sum(players), 0)::float8 from players_at_least where score = (select score + 1 from second)) as ahead_of_second,
+  ${playersAbove(sql, sql`(select score from first)`)} as ahead_of_first,
+  ${playersAbove(sql, sql`(select score from second)`)} as ahead_of_second,
   coalesce((select json_agg(json_build_object('email', u.email, 'score', t.score, 'reached', t.reached::text)
       order by t.score desc, t.reached, t.user_id)
     from stretch t left join users u on u.id = t.user_id), '[]') as stretch`

@@ -1,7 +1,8 @@
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
-import type { Fragment } from "effect/sql/Statement"
 import type { GenerateRequest } from "./SqlLevels.ts"
+import { endOldRanks } from "./SqlOldRanks.ts"
+import { addAllMissing } from "./SqlWrongNodes.ts"
 
 /**
  * Scores are spread as in many games: a share of s^-1.5 of the players has s points or more, so two thirds tie at 1, and
@@ -9,18 +10,17 @@ import type { GenerateRequest } from "./SqlLevels.ts"
  */
 const EXPONENT = -1 / 1.5
 
-/** The highest score that is generated; also the number of level rows. */
+/** The highest score that is generated. */
 const HIGHEST = 50_000
 
 /**
- * Adds players with the triggers of `scores` off, then adds the levels by count, in one transaction: with the triggers
- * on, every point of every player would write one level row. Gives false, and does nothing, when there are real players
- * and the request does not allow that.
+ * Adds players with the triggers of `scores` off, then counts them into the nodes, in one transaction: a statement of
+ * millions of rows would keep all of them in memory for its trigger. Gives false, and does nothing, when there are real
+ * players and the request does not allow that.
  */
 export const generatePlayers = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   request: GenerateRequest,
-  wrongLevels: Fragment,
 ) {
   const added = yield* sql.withTransaction(
     Effect.gen(function* () {
@@ -44,15 +44,12 @@ insert into scores (user_id, score, reached)
   from users u where id >= 'synthetic-' and id < 'synthetic.' and not exists (select from scores s where s.user_id = u.id)
   order by id`
       yield* sql`alter table scores enable trigger user`
-      yield* sql`
-with shard as materialized (select board_moved() as shard)
-insert into players_at_least as p (score, shard, players)
-  select score, shard, counted - kept from (${wrongLevels}) w, shard order by score
-  on conflict (score, shard) do update set players = p.players + excluded.players`
+      yield* addAllMissing(sql)
+      yield* endOldRanks(sql)
       return true
     }),
   )
   // Autovacuum would collect the planner's statistics and set the visibility map only minutes later.
-  if (added) yield* sql`vacuum (analyze) users, scores, players_at_least`
+  if (added) yield* sql`vacuum (analyze) users, scores, rank_node`
   return added
 })

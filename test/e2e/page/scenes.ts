@@ -23,7 +23,7 @@ const EXTREMES = boardOf(10).map(({ email }, place) => ({
     [email, `${LONG}@${LONG}.example.com`, `${"w".repeat(64)}@example.com`, "no-address", "شريف@مثال.com"][
       place % 5
     ] ?? "",
-  score: Math.floor(9_876_543_210 / 2 ** place),
+  score: Number.MAX_SAFE_INTEGER - place * 1_111_111_111_111,
 }))
 
 /** Sends the live board to the page instead of the server. The page and its headers still come from the server. */
@@ -123,7 +123,7 @@ const live = (page: Page) => page.locator("[data-state=live]")
 export const outside: Standing = { score: 812, rank: 4_213, players: 1_204_311, percentile: 0.3499 }
 
 const HIGH: Standing = {
-  score: 4_938_271_605,
+  score: Number.MAX_SAFE_INTEGER - 1_111_111_111_111,
   rank: 2,
   players: 8_123_456_789,
   percentile: 0.0002,

@@ -36,12 +36,16 @@ const isStill = async (page: Page, how: "wait" | "skip" = "skip") => {
   }, how === "skip")
 }
 
-/** The numbers that are wider than their row or card. Runs in the page. */
+/** The numbers that are wider than their row or card, or leave no room for the name beside them. Runs in the page. */
 const cutNumbers = () =>
   [...document.querySelectorAll(".count > span:first-child")]
     .filter((number) => {
       const place = number.closest(".row, .standing")
-      return place && number.getBoundingClientRect().right > place.getBoundingClientRect().right
+      const name = place?.querySelector(".player")
+      const box = place?.getBoundingClientRect()
+      const { left, right } = number.getBoundingClientRect()
+      const isCut = box !== undefined && (left < box.left || right > box.right)
+      return isCut || (name && name.getBoundingClientRect().width < 80)
     })
     .map(({ textContent }) => textContent)
 

@@ -1,10 +1,13 @@
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 
+/** The columns of a node of the ranks, by digit. */
+const NODE = "(array[c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15])"
+
 /**
  * What is true at any time, whatever was counted, hidden or renamed: none of these queries gives a row. In words: a score
  * is the sum of its history; a player's history is 1, 2, 3 … without a gap; a key counts once and names its event; the
- * outbox has whole events; the levels are the counts of visible scores; every score has a player.
+ * outbox has whole events; the nodes of ranks are the counts of visible scores; every score has a player.
  */
 export const INVARIANTS: Readonly<Record<string, string>> = {
   "sum of scores": `select 1 where (select coalesce(sum(score), 0) from scores) <> (select coalesce(sum(amount), 0) from score_events)`,
@@ -16,9 +19,11 @@ export const INVARIANTS: Readonly<Record<string, string>> = {
     on e.user_id = k.user_id and e.id = k.event_id where e.key is distinct from k.key`,
   "outbox and history": `select 1 from score_events e full join (outbox cross join jsonb_array_elements(messages) m)
     on (m->>'id')::bigint = e.id where e.user_id is distinct from m->>'userId'`,
-  levels: `with want as (select lvl, count(*) c from scores, generate_series(1, score) lvl where not hidden group by 1),
-      have as (select score lvl, sum(players) c from players_at_least group by 1 having sum(players) <> 0)
-    select * from want full join have using (lvl) where want.c is distinct from have.c`,
+  ranks: `with want as (select l as level, score >> (4 * l + 4) as block, digit, count(*) c
+        from scores, generate_series(0, 13) l, generate_series(1, (score >> (4 * l)) & 15) digit where not hidden group by 1, 2, 3),
+      have as (select level, block, digit, sum(${NODE}[digit]) c from rank_node, generate_series(1, 15) digit
+        group by 1, 2, 3 having sum(${NODE}[digit]) <> 0)
+    select * from want full join have using (level, block, digit) where want.c is distinct from have.c`,
   "a player for each score": `select user_id from scores left join users on id = user_id where id is null`,
 }
 

@@ -33,7 +33,7 @@ const open = <E, R>(url: Redacted.Redacted, begin: Statement, during: Effect.Eff
     return began
   })
 
-export const LOCKED_ROWS = ["scores", "users", "idempotency_keys", "players_at_least"] as const
+export const LOCKED_ROWS = ["scores", "users", "idempotency_keys", "rank_node"] as const
 export type LockedRow = (typeof LOCKED_ROWS)[number]
 
 /** Rows that a player's commit needs, by their table. `key` begins the keys that the player's clients send. */
@@ -44,9 +44,10 @@ const LOCKS: Readonly<Record<LockedRow, (player: string, key: string) => Stateme
   idempotency_keys: (player, key) => (sql) =>
     sql`insert into idempotency_keys (user_id, key, event_id)
       select ${player}, ${key} || n, 0 from generate_series(0, 500) n on conflict do nothing`,
-  players_at_least: () => (sql) =>
-    sql`insert into players_at_least as p (score, shard, players) select 30, g, 0 from generate_series(0, 15) g
-      on conflict (score, shard) do update set players = p.players`,
+  // Who goes from 15 points to 16, or from 31 to 32, needs this one.
+  rank_node: () => (sql) =>
+    sql`insert into rank_node as p (period, level, block, shard) select 0, 1, 0, g from generate_series(0, 15) g
+      on conflict (period, level, block, shard) do update set c1 = p.c1`,
 }
 
 /** Holds a row that the commits of a player need. */

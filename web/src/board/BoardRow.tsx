@@ -1,4 +1,5 @@
 import { EmailAddress } from "../EmailAddress.tsx"
+import { formatCount } from "../format.ts"
 import { RollingCount } from "./RollingCount.tsx"
 
 interface BoardRowProps {
@@ -26,7 +27,7 @@ export const BoardRow = ({ id, rank, email, score, scoreBefore, share, isOwn }: 
       <EmailAddress key={id} email={email} />
       {isOwn && <span class="you">You</span>}
     </span>
-    <span class="score">
+    <span class="score" style={{ "--length": formatCount(score).length }}>
       <span class="visually-hidden">Score </span>
       <RollingCount key={id} value={score} from={scoreBefore} />
     </span>

@@ -50,6 +50,9 @@ interface ActionPanelProps {
   readonly canScore: boolean
 }
 
+/** A number of so many characters, 1,234,567,890, is still easy to read beside the button of a narrow screen. */
+const BESIDE_BUTTON = 13
+
 /** The player's own score and rank, and the button that scores a point. */
 export const ActionPanel = ({ board, row, player, view, canScore }: ActionPanelProps) => {
   const button = useRef<HTMLButtonElement>(null)
@@ -71,13 +74,14 @@ export const ActionPanel = ({ board, row, player, view, canScore }: ActionPanelP
     canScore && !(view.problem?.kind === "refused" && view.problem.cause === "receiptRequired")
   useEffect(() => (button.current ?? title.current)?.focus({ preventScroll: true }), [hasButton])
 
+  const length = formatCount(score ?? 0).length
   return (
     <section class="card action" aria-labelledby="own-score-title">
-      <div class="standing">
+      <div class="standing" data-long={length > BESIDE_BUTTON}>
         <h2 id="own-score-title" ref={title} tabIndex={-1}>
           Your score
         </h2>
-        <p class="own-score" style={{ "--length": formatCount(score ?? 0).length }}>
+        <p class="own-score" style={{ "--length": length }}>
           {score === undefined ? "–" : <RollingCount value={score} />}
         </p>
       </div>

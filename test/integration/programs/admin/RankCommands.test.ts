@@ -43,20 +43,23 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })(
         assert.deepStrictEqual(generated, { code: 0, out: "500 synthetic players added\n", err: "" })
         const right = yield* admin(["ranks", "verify"], url)
         assert.strictEqual(right.code, 0)
-        assert.match(
-          right.out,
-          /^500 visible players with points, highest score \d+, every level is right\n$/,
-        )
+        assert.match(right.out, /^500 visible players with points, highest score \d+, every rank is right\n$/)
 
         const sql = yield* PgClient.make({ url, maxConnections: 1 })
-        yield* sql`update players_at_least set players = 490 where score = 1`
+        yield* sql`update rank_node set c1 = c1 - 10 where level = 0 and block = 0`
         const wrong = yield* admin(["ranks", "verify"], url)
         assert.strictEqual(wrong.code, 1)
-        assert.include(wrong.out, "wrong levels: 1, the lowest:\n  score 1: 500 players, kept 490\n")
+        assert.include(
+          wrong.out,
+          "wrong counts: 1, the lowest:\n  scores 0 to 15: 10 players too many or too few\n",
+        )
         assert.strictEqual(wrong.err, "Ranks are wrong: run `ranks repair`\n")
         const repaired = yield* admin(["ranks", "repair"], url)
         assert.strictEqual(repaired.code, 0)
-        assert.match(repaired.out, /^levels repaired: 1\n.*every level is right\n$/)
+        assert.match(repaired.out, /^counts repaired: 1\n.*every rank is right\n$/)
+
+        const retired = yield* admin(["ranks", "retire"], url)
+        assert.deepStrictEqual(retired, { code: 0, out: "nothing to retire\n", err: "" })
 
         yield* sql`insert into users (id, email) values ('real', 'real@example.com')`
         const refused = yield* admin(["generate", "--players", "500"], url)

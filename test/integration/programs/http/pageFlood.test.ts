@@ -77,7 +77,7 @@ layer(Engine.layer, OPTIONS)("GET /scores/page on many connections", (it) => {
       const sql = yield* SqlClient.SqlClient
       // Every page waits for this table, until its statement has waited for a second.
       const locked = Effect.gen(function* () {
-        yield* sql`lock table players_at_least in access exclusive mode`
+        yield* sql`lock table rank_node in access exclusive mode`
         const { refusals, asking } = yield* flood
         // Two at a time wait for the table, and the others do not wait for them.
         yield* until(

@@ -35,9 +35,9 @@ const locks: Readonly<Record<string, (sql: PgClient.PgClient) => Effect.Effect<u
   users: (sql) => sql`insert into users (id, email) values (${LOCKED}, 'locked@example.com')`,
   idempotency_keys: (sql) =>
     sql`insert into idempotency_keys (user_id, key, event_id) values (${LOCKED}, ${KEY}, 0)`,
-  players_at_least: (sql) =>
-    sql`insert into players_at_least as p (score, shard, players) select 51, g, 0 from generate_series(0, 15) g
-      on conflict (score, shard) do update set players = p.players`,
+  rank_node: (sql) =>
+    sql`insert into rank_node as p (period, level, block, shard) select 0, 0, 3, g from generate_series(0, 15) g
+      on conflict (period, level, block, shard) do update set c1 = p.c1`,
 }
 
 const programOn = (url: Parameters<typeof operatorOn>[0]) =>

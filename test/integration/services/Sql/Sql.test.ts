@@ -56,6 +56,32 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
     }),
   )
 
+  it.effect("refuses a point beyond the largest score, and gives everybody else of the batch theirs", () =>
+    Effect.gen(function* () {
+      const { sql, operator } = yield* setup
+      yield* sql.increment([by("ada"), by("max")])
+      const largest = Number.MAX_SAFE_INTEGER
+      yield* operator`update scores set score = ${largest - 2} where user_id = 'max'`
+      const batch = [by("ada"), by("max"), by("grace")]
+      assert.deepStrictEqual((yield* outcomes(sql, batch))[1], ["Counted", largest - 1])
+      // Two at once are one too many. Nothing is counted, and the caller tries one by one.
+      const failure = yield* Effect.flip(sql.increment([by("max"), by("ada"), by("max")]))
+      assert.strictEqual(failure.rolledBack, "data")
+      assert.deepStrictEqual(yield* outcomes(sql, batch), [
+        ["Counted", 3],
+        ["Counted", largest],
+        ["Counted", 2],
+      ])
+      assert.deepStrictEqual(yield* outcomes(sql, batch), [["Counted", 4], ["Full"], ["Counted", 3]])
+      const { score, rank } = yield* sql.standing({ userId: by("max").userId, tokenId: undefined })
+      assert.deepStrictEqual([score, rank], [largest, 1])
+      const { scores, next } = yield* sql.page({ after: undefined, limit: 1 })
+      assert.deepStrictEqual(scores, [{ rank: 1, email: "max@example.com", score: largest }])
+      const second = yield* sql.page({ after: next ?? undefined, limit: 1 })
+      assert.deepStrictEqual(second.scores, [{ rank: 2, email: "ada@example.com", score: 4 }])
+    }),
+  )
+
   it.effect("counts a key once, in one batch and over several, per player", () =>
     Effect.gen(function* () {
       const { sql, operator } = yield* setup
@@ -164,22 +190,18 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
     }),
   )
 
-  it.effect("takes hidden players off the board and the levels, and back", () =>
+  it.effect("takes hidden players off the board and the ranks, and back", () =>
     Effect.gen(function* () {
       const { sql, operator } = yield* setup
       yield* sql.increment([by("ada"), by("ada"), by("grace")])
-      const levels = operator`select score::int, sum(players)::int as players from players_at_least group by score having sum(players) <> 0 order by score`
-      const whole = yield* levels
+      const node = operator`select sum(c1)::int as one, sum(c2)::int as two from rank_node where level = 0 and block = 0`
+      assert.deepStrictEqual(yield* node, [{ one: 2, two: 1 }])
       yield* operator`update scores set hidden = true where user_id = 'ada'`
       assert.deepStrictEqual(yield* emails(sql), ["grace 1"])
-      assert.deepStrictEqual(yield* levels, [{ score: 1, players: 1 }])
+      assert.deepStrictEqual(yield* node, [{ one: 1, two: 0 }])
       assert.deepStrictEqual(yield* outcomes(sql, [by("ada"), by("grace")]), [["Hidden"], ["Counted", 2]])
       yield* operator`update scores set hidden = false where user_id = 'ada'`
       assert.deepStrictEqual(yield* emails(sql), ["ada 2", "grace 2"])
-      assert.deepStrictEqual(whole, [
-        { score: 1, players: 2 },
-        { score: 2, players: 1 },
-      ])
       assert.deepStrictEqual(yield* violations(operator), [])
     }),
   )
@@ -235,6 +257,7 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
       const { sql, operator } = yield* setup
       yield* sql.increment([by("ada")])
       yield* operator`alter table scores disable trigger user`
+      yield* operator`alter table scores drop constraint scores_score_exact`
       yield* operator`update scores set score = 9007199254740993`
       const failure = yield* Effect.flip(sql.top(10))
       assert.deepStrictEqual([failure._tag, failure.operation], ["SqlFailure", "top"])
@@ -253,7 +276,7 @@ layer(Engine.layer, OPTIONS)("Sql on PostgreSQL", (it) => {
         ["a key once", "update score_events set key = 'k'"],
         ["keys and history", "delete from idempotency_keys"],
         ["outbox and history", "delete from outbox"],
-        ["levels", "update players_at_least set players = players + 1"],
+        ["ranks", "update rank_node set c3 = coalesce(c3, 0) + 1"],
         ["a player for each score", "delete from users where id = 'ada'"],
       ]
       assert.deepStrictEqual(

@@ -6,6 +6,7 @@ import { incrementsStatement } from "../../../../src/services/Sql/SqlCommit.ts"
 import { EVERYTHING_SECONDS, leaseStatement } from "../../../../src/services/Sql/SqlOutbox.ts"
 import { playersStatement } from "../../../../src/services/Sql/SqlPlayers.ts"
 import { pruneKeysStatement } from "../../../../src/services/Sql/SqlPruning.ts"
+import { standingStatement } from "../../../../src/services/Sql/SqlRanks.ts"
 import { by, Engine, operatorOn, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
@@ -115,6 +116,24 @@ do $$ begin for n in 1..3000 loop perform board_moved(); commit; end loop; end $
           assert.isAtMost(during.lease, without.lease + 6)
           assert.isAtMost(during.version, without.version + 6)
         }),
+      )
+    }),
+  )
+
+  it.effect("looks up ranks without reading the nodes of other scores", () =>
+    Effect.gen(function* () {
+      const { operator } = yield* setup
+      // As a bulk load leaves the tables: nobody has analyzed them yet.
+      yield* operator`
+insert into scores select 'player-' || n, 1 + (hashtext(n::text)::bigint + 2147483648) / 4, n from generate_series(1, 2000) n`
+      const statement = standingStatement(operator, { userId: by("player-7").userId, tokenId: undefined })
+      const lookedUp = yield* performed(operator, statement)
+      yield* operator`vacuum (analyze) scores, rank_node`
+      const lines = [...lookedUp, ...(yield* performed(operator, statement))]
+      assert.isNotEmpty(lines.filter((line) => line.includes("on rank_node")))
+      assert.deepStrictEqual(
+        lines.filter((line) => line.includes("Seq Scan on rank_node")),
+        [],
       )
     }),
   )

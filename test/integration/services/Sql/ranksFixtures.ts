@@ -7,6 +7,7 @@ import type { RankedScore } from "../../../../src/domain/Ranks.ts"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { type IncrementRequest, Sql } from "../../../../src/services/Sql/Sql.ts"
 import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
+import { playersAbove } from "../../../../src/services/Sql/SqlRankNodes.ts"
 import * as Postgres from "../../../support/engines/Postgres.ts"
 
 /** One server for a file; each test takes a fresh database. */
@@ -46,13 +47,13 @@ export const boardFromScratch = (sql: SqlClient.SqlClient) =>
 select s.user_id, u.email, s.score::float8 as score, rank() over (order by s.score desc)::int as rank
 from scores s join users u on u.id = s.user_id where not s.hidden order by s.score desc, s.reached, s.user_id`
 
-/** How many players' ranks by level and by count differ, in one snapshot. */
+/** How many players' ranks by nodes and by count differ, in one snapshot. */
 export const wrongRanks = (sql: SqlClient.SqlClient) =>
   Effect.map(
     sql<{ readonly wrong: number }>`
 select count(*)::int as wrong from (
   select rank() over (order by score desc) as counted,
-    1 + coalesce((select sum(players) from players_at_least p where p.score = s.score + 1), 0) as looked_up
+    1 + ${playersAbove(sql, sql`s.score`)} as looked_up
   from scores s where not hidden) r
 where counted <> looked_up`,
     (rows) => rows[0]?.wrong,

@@ -86,7 +86,9 @@ describe("Increment.raise", () => {
                   ? "Duplicate"
                   : userId === "out"
                     ? "Revoked"
-                    : "Hidden",
+                    : userId === "full"
+                      ? "Full"
+                      : "Hidden",
             ),
           ),
         ),
@@ -97,10 +99,10 @@ describe("Increment.raise", () => {
               onSuccess: () => "counted",
               onFailure: (error) => error._tag,
             })
-          const outcomes = yield* Effect.forEach(["new", "again", "out", "hidden"], tagOf, {
+          const outcomes = yield* Effect.forEach(["new", "again", "out", "hidden", "full"], tagOf, {
             concurrency: "unbounded",
           })
-          assert.deepStrictEqual(outcomes, ["counted", "counted", "Unauthorized", "Forbidden"])
+          assert.deepStrictEqual(outcomes, ["counted", "counted", "Unauthorized", "Forbidden", "Forbidden"])
         }),
     ),
   )

@@ -1,0 +1,34 @@
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { Fragment } from "effect/sql/Statement"
+
+/**
+ * A score has 14 digits of 4 bits, from level 0, the last one, to level 13. A node is a level and a block: the digits
+ * above that level. Column `c1` counts the visible players of its block whose digit at that level is at least 1, `c15`
+ * those whose digit is 15; null is 0.
+ */
+export const NODE_COLUMNS: ReadonlyArray<string> = Array.from({ length: 15 }, (_, at) => `c${at + 1}`)
+
+/** The lists of SQL that are the same for each of the columns. */
+export const forEachColumn = (text: (column: string, digit: number) => string) =>
+  NODE_COLUMNS.map((column, at) => text(column, at + 1)).join(", ")
+
+/** What happens to a node that is there already, `p`: the sum of both, where null is 0. */
+export const ADD_TO_NODE = `on conflict (period, level, block, shard) do update set ${forEachColumn(
+  (c) => `${c} = coalesce(p.${c} + excluded.${c}, p.${c}, excluded.${c})`,
+)}`
+
+/**
+ * How many visible players have more points than a score, which is an expression of SQL: the sum over the levels of those
+ * who share its digits above the level and have a larger digit there. 14 descents of an index, each to at most 16 rows,
+ * however many players there are and whatever the score. Element 16 of an array of 15 is null: nobody has more than 15.
+ * Each `offset 0` keeps the planner from reading the whole table instead, which it would do while the table is small, and
+ * go on doing with the plan that it keeps. The sum of whole numbers in float8 is exact to 2^53.
+ */
+export const playersAbove = (sql: SqlClient.SqlClient, score: Fragment) => sql`
+  (select coalesce(sum(y.players), 0) from (select ${score} as s offset 0) e, generate_series(0, 13) l, lateral (
+    select (array[${sql.literal(NODE_COLUMNS.join(", "))}])[((s >> (4 * l)) & 15) + 1]::float8 as players from rank_node n
+    where n.period = 0 and n.level = l and n.block = s >> (4 * l + 4) offset 0) y)`
+
+/** How many visible players have at least one point: those of block 0 at each level have a first digit there. */
+export const playersRanked = (sql: SqlClient.SqlClient) => sql`
+  (select coalesce(sum(c1), 0)::float8 from rank_node where period = 0 and level between 0 and 13 and block = 0)`
