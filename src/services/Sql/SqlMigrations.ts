@@ -6,6 +6,7 @@ import addModeration from "./migrations/0003_add_moderation.ts"
 import indexKeysByTime from "./migrations/0004_index_keys_by_time.ts"
 import avoidScans from "./migrations/0005_avoid_scans.ts"
 import endSignIns from "./migrations/0006_end_sign_ins.ts"
+import widenAmounts from "./migrations/0007_widen_amounts.ts"
 
 /** A connection that is not made by then is given up; a pool tries again for the next caller. */
 export const CONNECT_TIMEOUT = "2 seconds"
@@ -21,6 +22,7 @@ export const migrations = {
   "0004_index_keys_by_time": indexKeysByTime,
   "0005_avoid_scans": avoidScans,
   "0006_end_sign_ins": endSignIns,
+  "0007_widen_amounts": widenAmounts,
 }
 
 /**

@@ -16,6 +16,7 @@ const RELEASED: Readonly<Record<string, string>> = {
   "0004_index_keys_by_time": "dadfa4c9272622c9fdabd453663601175a8b03e783e57f78f3a9a0bb748dba9a",
   "0005_avoid_scans": "62ab6ff9506c549d35a040fd2d839919469c35a7b75130b63019a37613665680",
   "0006_end_sign_ins": "a33c7e429705c99d3d62d83aa23c20d08d02c9724e2c9c6ce452cc9fd6f545f0",
+  "0007_widen_amounts": "4dc36eafaa836ab345360ec667365e32e2e9bc545b0e9e11373c3d2026ef513f",
 }
 
 /** The statements that an effect sends, in order; nothing runs. */
