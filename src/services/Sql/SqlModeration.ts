@@ -30,6 +30,8 @@ export interface ExportedEvent {
   readonly amount: number
   /** The player's score after this event. */
   readonly score: number
+  /** The event that this one took back. */
+  readonly undoes: string | null
   readonly key: string | null
   readonly reason: string | null
   readonly actor: string | null

@@ -57,7 +57,7 @@ const EMAIL = "player0@example.com"
 const consistent = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const wrong = yield* sql`
-select user_id from scores s full join (select user_id, sum(amount) as total from score_events group by user_id) e using (user_id)
+select user_id from scores s full join (select user_id, sum(coalesce(points, amount)) as total from score_events group by user_id) e using (user_id)
 where s.score is distinct from e.total or s.score < 0`
   assert.deepStrictEqual(wrong, [])
 })
