@@ -9,11 +9,8 @@ import { SqlModeration } from "../../services/Sql/SqlModeration.ts"
 import { findOne, type ModerationFlags, moderationFlags, report } from "./AdminPlayer.ts"
 import { refuse } from "./AdminRefused.ts"
 
-/** The most points of one correction: each point writes a row of the levels, and increments wait for its lock. */
-const MAX_CORRECTION = 10_000
-
 const Amount = Schema.Int.check(
-  Schema.isBetween({ minimum: -MAX_CORRECTION, maximum: MAX_CORRECTION }),
+  Schema.isBetween({ minimum: -HIGHEST_SET_SCORE, maximum: HIGHEST_SET_SCORE }),
   Schema.makeFilter((amount) => amount !== 0, { expected: "not 0" }),
 )
 
@@ -67,7 +64,7 @@ const undo = Effect.fnUntraced(function* (flags: ModerationFlags & { readonly ev
 })
 
 const amountFlag = Flag.Int("amount").pipe(
-  Flag.withDescription(`Points to add, or to subtract with a minus sign; at most ${MAX_CORRECTION}`),
+  Flag.withDescription("Points to add, or to subtract with a minus sign"),
   Flag.withSchema(Amount),
 )
 

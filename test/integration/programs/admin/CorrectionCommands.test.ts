@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
+import { HIGHEST_SET_SCORE } from "../../../../src/domain/Score.ts"
 import { WorkerPrograms } from "../../../../src/programs/process/WorkerProcess.ts"
 import { openViewer, until } from "../../../support/fixtures.ts"
 import { api, ask, bearer, Engine, increment, origin, signIn } from "../http/fixtures.ts"
@@ -37,16 +38,35 @@ layer(Engine.layer, OPTIONS)("npm run admin -- correct and undo", (it) => {
     }).pipe(Effect.provide(api())),
   )
 
-  it.effect("a correction of the largest amount holds nobody up for long", () =>
+  it.effect("corrects by 2^40 points and back, while increments continue", () =>
     Effect.gen(function* () {
       const token = yield* signIn()
-      const correction = done("correct", EMAIL, "--amount", "10000", "--reason", "large")
+      yield* increment(token)
       const increments = Effect.forEach(Array.from({ length: 30 }), () =>
         Effect.tap(increment(token), Effect.sleep("50 millis")),
       )
+      const correction = Effect.gen(function* () {
+        const [raised] = yield* done("correct", EMAIL, `--amount=${2 ** 40}`, "--reason", "a large prize")
+        assert.isAbove(Number(raised?.["score"]), 2 ** 40)
+        const standing = yield* ask("/scores/me", { headers: bearer(token) })
+        assert.include(standing.body, '"rank":1,')
+        const { body } = yield* ask("/users/me/history", { headers: bearer(token) })
+        assert.include(body, `"amount":${2 ** 40}`)
+        const [undone] = yield* done(
+          "undo",
+          EMAIL,
+          "--event",
+          String(raised?.["event"]),
+          "--reason",
+          "no prize",
+        )
+        assert.strictEqual(undone?.["amount"], -(2 ** 40))
+      })
       const [, answers] = yield* Effect.all([correction, increments], { concurrency: 2 })
       for (const { status } of answers) assert.strictEqual(status, 200)
       yield* consistent
+      const { body } = yield* ask("/scores/me", { headers: bearer(token) })
+      assert.include(body, '"score":31,')
     }).pipe(Effect.provide(api({ env: { INCREMENT_RATE_LIMIT: "0" } }))),
   )
 
@@ -145,7 +165,7 @@ select pid from pg_stat_activity where application_name = 'scoreboard admin' and
     Effect.gen(function* () {
       for (const args of [
         ["correct", EMAIL, "--amount", "0", "--reason", "x"],
-        ["correct", EMAIL, "--amount", "10001", "--reason", "x"],
+        ["correct", EMAIL, "--amount", String(HIGHEST_SET_SCORE + 1), "--reason", "x"],
         ["correct", EMAIL, "--amount", "1", "--reason", "x", "--key", "two words"],
         ["undo", EMAIL, "--event", "9".repeat(19), "--reason", "x"],
       ]) {
