@@ -8,6 +8,7 @@ import avoidScans from "./migrations/0005_avoid_scans.ts"
 import endSignIns from "./migrations/0006_end_sign_ins.ts"
 import countRankNodes from "./migrations/0007_count_rank_nodes.ts"
 import fillRankNodes from "./migrations/0008_fill_rank_nodes.ts"
+import widenAmounts from "./migrations/0009_widen_amounts.ts"
 
 /** A connection that is not made by then is given up; a pool tries again for the next caller. */
 export const CONNECT_TIMEOUT = "2 seconds"
@@ -25,6 +26,7 @@ export const migrations = {
   "0006_end_sign_ins": endSignIns,
   "0007_count_rank_nodes": countRankNodes,
   "0008_fill_rank_nodes": fillRankNodes,
+  "0009_widen_amounts": widenAmounts,
 }
 
 /**

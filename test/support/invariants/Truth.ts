@@ -23,7 +23,7 @@ export const rebuild = (url: Redacted.Redacted) =>
     sql.withTransaction(
       Effect.gen(function* () {
         yield* sql`set local session_replication_role = replica`
-        yield* sql`truncate users, scores, score_events, idempotency_keys, outbox, revoked_tokens, rank_node`
+        yield* sql`truncate users, scores, score_events, idempotency_keys, operator_keys, outbox, revoked_tokens, rank_node`
         yield* sql`update board_epoch set epoch = gen_random_uuid()::text`
       }),
     ),

@@ -18,6 +18,7 @@ const RELEASED: Readonly<Record<string, string>> = {
   "0006_end_sign_ins": "a33c7e429705c99d3d62d83aa23c20d08d02c9724e2c9c6ce452cc9fd6f545f0",
   "0007_count_rank_nodes": "7476ee091f93a6799d7443fbe47c2693121089b4b7daeaa9d4eab8e36f787154",
   "0008_fill_rank_nodes": "1906db4c59e8c4c440f056c5e505582beb7913a445f6a674d19ed8565b439760",
+  "0009_widen_amounts": "4dc36eafaa836ab345360ec667365e32e2e9bc545b0e9e11373c3d2026ef513f",
 }
 
 /** The statements that an effect sends, in order; nothing runs. */

@@ -1,0 +1,160 @@
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { HIGHEST_SET_SCORE, UserId } from "../../../../src/domain/Score.ts"
+import { violations } from "../../../support/invariants/Violations.ts"
+import {
+  ADA,
+  act,
+  anyAct,
+  GRACE,
+  history,
+  standings,
+  withOperators,
+  withoutUndone,
+} from "./correctionsFixtures.ts"
+import { by, Engine } from "./fixtures.ts"
+import { numbers } from "./ranksFixtures.ts"
+
+const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
+
+layer(Engine.layer, OPTIONS)("Corrections on PostgreSQL", (it) => {
+  it.effect(
+    "gives an amount beyond int as it is, and keeps the nearest int for code of earlier releases",
+    () =>
+      Effect.gen(function* () {
+        const { sql, operator, one } = yield* withOperators
+        const userId = ADA
+        yield* sql.increment([by("ada")])
+        yield* operator`
+insert into score_events (user_id, id, amount, points, score_after, kind, actor) values
+  ('ada', nextval('event_id'), 2147483647, 9007199254740990, 9007199254740991, 'corrected', 'grace'),
+  ('ada', nextval('event_id'), -2147483648, -9007199254740990, 1, 'corrected', 'grace')`
+        const { entries } = yield* sql.history({ userId, tokenId: "t", after: undefined, limit: 3 })
+        const amounts = [-9_007_199_254_740_990, 9_007_199_254_740_990, 1]
+        assert.deepStrictEqual(
+          entries.map(({ amount }) => amount),
+          amounts,
+        )
+        const exported = yield* one.exportHistory({ userId, after: undefined, limit: 3 })
+        assert.deepStrictEqual(
+          exported.map(({ amount }) => amount),
+          amounts.toReversed(),
+        )
+        assert.deepStrictEqual(yield* violations(operator), [])
+        for (const [amount, points] of [
+          [0, "2147483648"],
+          [1, "2"],
+        ]) {
+          const insert = operator`
+insert into score_events (user_id, id, amount, points, score_after) values ('ada', nextval('event_id'), ${amount}, ${points}::bigint, 1)`
+          assert.include(String((yield* Effect.flip(insert)).reason.cause), "points_check")
+        }
+      }),
+  )
+
+  it.effect("stop before a score at which an increment would fail, and lower one that is beyond", () =>
+    Effect.gen(function* () {
+      const { sql, operator, one } = yield* withOperators
+      yield* sql.increment([by("ada")])
+      // Without the triggers, which write a row of the levels for each point.
+      yield* operator`alter table scores disable trigger user`
+      const correct = (amount: number) => one.correct({ amount, key: undefined }, act(ADA))
+      yield* sql.register(GRACE, "grace@example.com")
+      for (const amount of [-1, HIGHEST_SET_SCORE + 1]) {
+        assert.deepStrictEqual(yield* one.correct({ amount, key: "k" }, act(GRACE)), { _tag: "OutOfRange" })
+      }
+      assert.deepStrictEqual(yield* correct(HIGHEST_SET_SCORE), { _tag: "OutOfRange" })
+      const top = yield* correct(HIGHEST_SET_SCORE - 1)
+      assert(top._tag === "Corrected")
+      assert.strictEqual(top.score, HIGHEST_SET_SCORE)
+      yield* sql.increment([by("ada"), by("ada")])
+      assert.deepStrictEqual(yield* correct(1), { _tag: "OutOfRange" })
+      assert.include(yield* correct(-1), { score: HIGHEST_SET_SCORE + 1 })
+      assert.include(yield* one.undo(top.eventId, act(ADA)), { amount: 1 - HIGHEST_SET_SCORE, score: 2 })
+      assert.deepStrictEqual(yield* standings(operator), withoutUndone(yield* history(operator)))
+    }),
+  )
+
+  it.effect("that are undone in any order give back a place that no event of the history made", () =>
+    Effect.gen(function* () {
+      const { operator, one, sql } = yield* withOperators
+      yield* sql.register(ADA, "ada@example.com")
+      const initial = { user: "ada", score: 5, reached: "-7" }
+      yield* operator`insert into scores (user_id, score, reached) values ('ada', 5, -7)`
+      for (const order of [
+        [0, 1, 2],
+        [2, 1, 0],
+        [1, 0, 2],
+        [0, 2, 1],
+      ]) {
+        const made: Array<string> = []
+        for (const amount of [3, -2, 1]) {
+          const outcome = yield* one.correct({ amount, key: undefined }, act(ADA))
+          assert(outcome._tag === "Corrected")
+          made.push(outcome.eventId)
+        }
+        for (const n of order) {
+          assert.strictEqual((yield* one.undo(made[n] ?? "", act(ADA)))._tag, "Undone")
+        }
+        assert.deepStrictEqual(yield* standings(operator), [initial])
+      }
+    }),
+  )
+
+  it.effect("of an earlier release are undone by what the history says", () =>
+    Effect.gen(function* () {
+      const { operator, one, sql } = yield* withOperators
+      yield* sql.increment([by("ada"), by("ada"), by("grace")])
+      yield* operator`
+with event as materialized (select nextval('event_id') as id),
+changed as (update scores set score = score + 5, reached = id from event where user_id = 'ada' returning user_id, score)
+insert into score_events (user_id, id, amount, score_after, kind, reason, actor)
+  select user_id, id, 5, score, 'corrected', 'a test', 'linus' from changed, event`
+      const corrected = (yield* history(operator)).at(-1)?.id ?? ""
+      yield* one.undo(corrected, act(ADA))
+      assert.deepStrictEqual(yield* standings(operator), withoutUndone(yield* history(operator)))
+      assert.deepStrictEqual(yield* violations(operator), [])
+    }),
+  )
+
+  for (const seed of [1, 2, 3]) {
+    it.effect(
+      `that are undone leave every player where the history without them puts them (seed ${seed})`,
+      () =>
+        Effect.gen(function* () {
+          const { sql, operator, one } = yield* withOperators
+          const number = numbers(seed)
+          const players = ["a", "b", "c"].map((id) => UserId.make(id))
+          for (const id of players) yield* sql.register(id, `${id}@example.com`)
+          for (let step = 0; step < 90; step++) {
+            const events = yield* history(operator)
+            if (number(4) !== 0) {
+              yield* anyAct({ number, players, sql, one })
+              continue
+            }
+            // Any event of anybody: often no correction, of another player, or undone before.
+            const corrected = number(5) === 0 ? events : events.filter(({ kind }) => kind === "corrected")
+            const event = corrected[number(corrected.length)]
+            if (event === undefined) continue
+            const whose = number(8) === 0 ? (players[0] ?? ADA) : UserId.make(event.user)
+            const outcome = yield* one.undo(event.id, act(whose))
+            const before = withoutUndone(events).find(({ user }) => user === whose)?.score ?? 0
+            assert.strictEqual(
+              outcome._tag,
+              event.user !== whose || event.kind !== "corrected"
+                ? "NotACorrection"
+                : events.some(({ undoes }) => undoes === event.id)
+                  ? "UndoneAlready"
+                  : before - event.points < 0
+                    ? "OutOfRange"
+                    : "Undone",
+            )
+            assert.deepStrictEqual(yield* standings(operator), withoutUndone(yield* history(operator)))
+          }
+          const kinds = new Set((yield* history(operator)).map(({ kind }) => kind))
+          assert.isTrue(kinds.has("undone") && kinds.has("corrected"))
+          assert.deepStrictEqual(yield* violations(operator), [])
+        }),
+    )
+  }
+})
