@@ -17,6 +17,7 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "verifyLevels",
     "repairLevels",
     "generate",
+    "import",
     "revoke",
     "refuses",
     "pruneRevoked",
