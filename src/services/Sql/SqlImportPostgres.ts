@@ -12,15 +12,30 @@ import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
 import type { SqlFailure } from "./Sql.ts"
 import * as SqlDatabase from "./SqlDatabase.ts"
 import { type ImportedScore, type ImportOutcome, type ImportRules, SqlImport } from "./SqlImport.ts"
-import { addressStatement, addStatement, lookUpStatement, setStatement } from "./SqlImportStatements.ts"
+import {
+  addressStatement,
+  addStatement,
+  lookUpStatement,
+  setStatement,
+  UNDONE,
+} from "./SqlImportStatements.ts"
 import { operatorCall, operatorConnection } from "./SqlOperator.ts"
-import { rolledBack } from "./SqlRolledBack.ts"
+import { rolledBack, sqlState } from "./SqlRolledBack.ts"
 
 /**
  * So long one statement waits for a row. Increments of the players whose rows the transaction locks already wait behind
  * it, and give up after half a second.
  */
 const LOCK_TIMEOUT_MILLIS = 100
+
+/**
+ * A plan that is kept expects few scores, and would compare each of a thousand with every other; a plan of its own for
+ * each statement takes a thousandth of the statement's time.
+ */
+const SETTINGS = {
+  lock_timeout: String(LOCK_TIMEOUT_MILLIS),
+  plan_cache_mode: "force_custom_plan",
+}
 
 /** Between two attempts, for those who waited behind the last one. */
 const PAUSE_MILLIS = { least: 50, most: 150 }
@@ -38,7 +53,7 @@ const Found = Schema.Array(
 )
 const decodeFound = Schema.decodeUnknownEffect(Found)
 
-const Claimed = Schema.Array(Schema.Struct({ userId: UserId, changed: Schema.Boolean }))
+const Claimed = Schema.Array(Schema.Struct({ userId: UserId }))
 const decodeClaimed = Schema.decodeUnknownEffect(Claimed)
 
 /** A score, and what would become of it at the moment of the look. */
@@ -69,27 +84,16 @@ const lookUp = Effect.fnUntraced(function* (
   })
 })
 
-/**
- * Runs a statement in a transaction of its own. Gives the players whose scores it claimed and changed; undefined, after a
- * roll-back, if it did not change all that it claimed.
- */
-const whole = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, statement: Statement<object>) {
-  const undone = new Error("somebody changed the same players meanwhile")
-  return yield* sql
-    .withTransaction(
-      Effect.gen(function* () {
-        const claimed = yield* Effect.orDie(decodeClaimed(yield* statement))
-        if (claimed.some(({ changed }) => !changed)) return yield* Effect.fail(undone)
-        return new Set(claimed.map(({ userId }) => userId))
-      }),
-    )
-    .pipe(
-      Effect.catchIf(
-        (error) => error === undone,
-        () => Effect.undefined,
-      ),
-    )
-})
+/** Runs a statement. Gives the players whose scores it claimed and changed; undefined if it undid itself. */
+const whole = (statement: Statement<object>) =>
+  statement.pipe(
+    Effect.flatMap((rows) => Effect.orDie(decodeClaimed(rows))),
+    Effect.map((claimed): ReadonlySet<UserId> | undefined => new Set(claimed.map(({ userId }) => userId))),
+    Effect.catchIf(
+      (error) => sqlState(error) === UNDONE,
+      () => Effect.undefined,
+    ),
+  )
 
 /** Repeats what others held up, until a minute has passed. */
 const patiently = <A, E>(attempt: Effect.Effect<A, E>) =>
@@ -108,7 +112,7 @@ const patiently = <A, E>(attempt: Effect.Effect<A, E>) =>
   })
 
 /**
- * Adds, sets and stores addresses, one transaction each, because each of them takes its locks in the order of a commit.
+ * Adds, sets and stores addresses, one statement each, because each of them takes its locks in the order of a commit.
  * What could not be done as it was seen is looked at again.
  */
 const apply = Effect.fnUntraced(function* (
@@ -125,7 +129,7 @@ const apply = Effect.fnUntraced(function* (
     for (const { wanted, statementOf } of STEPS) {
       const wants = seen.filter(({ outcome }) => outcome === wanted).map(({ score }) => score)
       if (wants.length === 0) continue
-      const claimed = yield* patiently(whole(sql, statementOf(sql, wants, rules)))
+      const claimed = yield* patiently(whole(statementOf(sql, wants, rules)))
       if (claimed === undefined) left = [...left, ...wants]
       // Another import of the same scores was quicker.
       else for (const score of wants) if (!claimed.has(score.userId)) outcomes.set(score, "repeated")
@@ -143,7 +147,7 @@ const STEPS = [
 
 const onDatabase = Layer.effect(
   SqlImport,
-  Effect.map(operatorConnection("scoreboard import", { lock_timeout: String(LOCK_TIMEOUT_MILLIS) }), (sql) =>
+  Effect.map(operatorConnection("scoreboard import", SETTINGS), (sql) =>
     SqlImport.of({
       plan: (scores) =>
         operatorCall("import")(Effect.map(lookUp(sql, scores), (seen) => seen.map(({ outcome }) => outcome))),

@@ -23,14 +23,15 @@ const KIND = "imported"
 
 /**
  * Of every score, in order: whether it was imported before, whether the player is stored, whether an address is stored,
- * and whether the player has a score.
+ * and whether the player has a score. Each is looked up by itself: while an import fills the tables, what the planner
+ * knows of them is out of date, and it would read them whole.
  */
 export const lookUpStatement = (sql: SqlClient.SqlClient, scores: ReadonlyArray<ImportedScore>) => sql`
 select k.key is not null as repeated, u.id is not null as stored, coalesce(u.email, '') <> '' as addressed, s.user_id is not null as scored
 from unnest(${scores.map(({ userId }) => userId)}::text[], ${scores.map(keyOf)}::text[]) with ordinality as r(user_id, key, n)
-left join operator_keys k on k.kind = ${KIND} and k.key = r.key
-left join users u on u.id = r.user_id
-left join scores s on s.user_id = r.user_id
+left join lateral (select key from operator_keys where kind = ${KIND} and key = r.key limit 1) k on true
+left join lateral (select id, email from users where id = r.user_id limit 1) u on true
+left join lateral (select user_id from scores where user_id = r.user_id limit 1) s on true
 order by r.n`
 
 /**
@@ -51,18 +52,24 @@ claimed as (insert into operator_keys (kind, key, user_id, event_id) select ${KI
   order by key on conflict do nothing returning event_id),
 accepted as materialized (select i.*, count(*) over () as total from input i join claimed c on c.event_id = i.id)`
 
-/** The last steps: a history row for each of the `changes`, and what became of each score that was claimed. */
+/** The SQLSTATE of a statement that undid itself, because it could not change every score that it claimed. */
+export const UNDONE = "22012"
+
+/**
+ * The last steps: a history row for each of the `changes`, and one row for each score that was claimed. If one of these
+ * was not changed, a division by zero undoes the statement, its claims included.
+ */
 const history = (sql: SqlClient.SqlClient, { reason, actor }: ImportRules) => sql`
 history as (insert into score_events (user_id, id, amount, points, score_after, kind, reason, actor)
   select user_id, id, greatest(-2147483648, least(2147483647, points)),
     case when points between -2147483648 and 2147483647 then null else points end, score, ${KIND}, ${reason}, ${actor}
   from changes)
-select a.user_id as "userId", c.id is not null as changed from accepted a left join changes c using (id)`
+select a.user_id as "userId", 1 / (c.id is not null)::int as changed from accepted a left join changes c using (id)`
 
 /**
  * Adds the scores of players who have none. Locks as a commit does: keys, scores, users, version, levels, all of them
- * sorted. One row for each score that was not imported before; `changed` is false if somebody pressed for the first time
- * meanwhile, and then the transaction must be rolled back.
+ * sorted. One row for each score that was not imported before. Fails with `UNDONE` if somebody pressed for the first time
+ * meanwhile.
  */
 export const addStatement = (
   sql: SqlClient.SqlClient,
@@ -80,7 +87,7 @@ ${history(sql, rules)}`
 
 /**
  * Replaces the scores of players who have one: locks their rows, sorted, so that the difference is that of the score at
- * this moment. A score that is the same stays as it is, and keeps its place. Rows as those of `addStatement`; `changed` is false
+ * this moment. A score that is the same stays as it is, and keeps its place. Rows as those of `addStatement`. Fails with `UNDONE`
  * if somebody deleted a score meanwhile.
  */
 export const setStatement = (
