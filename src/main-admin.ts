@@ -7,6 +7,7 @@ import * as References from "effect/References"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import { userInfo } from "node:os"
+import { corrections } from "./programs/admin/CorrectionCommands.ts"
 import { moderation } from "./programs/admin/ModerationCommands.ts"
 import { migrate } from "./programs/admin/MigrateCommands.ts"
 import { generate, ranks } from "./programs/admin/RankCommands.ts"
@@ -21,7 +22,9 @@ const Moderation = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlModera
 const Schema = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlSchemaPostgres.layer))
 const Levels = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlLevelsPostgres.layer))
 
-const { hide, restore, correct, sessions, history } = moderation(userInfo().username)
+const operator = userInfo().username
+const { hide, restore, sessions, history } = moderation(operator)
+const { correct, undo } = corrections(operator)
 
 Command.make("admin").pipe(
   Command.withDescription("Commands for operators; DATABASE_URL names the database"),
@@ -29,6 +32,7 @@ Command.make("admin").pipe(
     hide.pipe(Command.provide(Moderation)),
     restore.pipe(Command.provide(Moderation)),
     correct.pipe(Command.provide(Moderation)),
+    undo.pipe(Command.provide(Moderation)),
     sessions.pipe(Command.provide(Moderation)),
     history.pipe(Command.provide(Moderation)),
     ranks.pipe(Command.provide(Levels)),
