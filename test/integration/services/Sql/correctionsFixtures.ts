@@ -5,10 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { UserId } from "../../../../src/domain/Score.ts"
+import type { Sql } from "../../../../src/services/Sql/Sql.ts"
 import { SqlModeration } from "../../../../src/services/Sql/SqlModeration.ts"
 import * as SqlModerationPostgres from "../../../../src/services/Sql/SqlModerationPostgres.ts"
 import { until } from "../../../support/fixtures.ts"
-import { setup } from "./fixtures.ts"
+import { by, setup } from "./fixtures.ts"
 
 /** The players of these tests. */
 export const ADA = UserId.make("ada")
@@ -40,7 +41,12 @@ order by score_events.id`
 
 /** Every player's score and the event that `reached` it. */
 export const standings = (operator: PgClient.PgClient) =>
-  operator`select user_id as user, score::float8 as score, reached::text from scores order by user_id`
+  operator<{
+    readonly user: string
+    readonly score: number
+    readonly reached: string
+  }>`
+select user_id as user, score::float8 as score, reached::text from scores order by user_id`
 
 /** Every player's score and place among equals as if no undone correction had ever been made. */
 export const withoutUndone = (events: ReadonlyArray<StoredEvent>) => {
@@ -51,8 +57,32 @@ export const withoutUndone = (events: ReadonlyArray<StoredEvent>) => {
       ({ id, kind, points }) => points !== 0 && kind !== "undone" && !undone.has(id),
     )
     const score = counting.reduce((sum, { points }) => sum + points, 0)
-    return { user, score, reached: (counting.at(-1) ?? own[0])?.id }
+    return { user, score, reached: (counting.at(-1) ?? own[0])?.id ?? "" }
   })
+}
+
+/** Something that happens to scores beside undoing: an increment, a correction under a key or without, or no change of a score. */
+export const anyAct = (given: {
+  readonly number: (limit: number) => number
+  readonly players: ReadonlyArray<UserId>
+  readonly sql: Sql["Service"]
+  readonly one: SqlModeration["Service"]
+}): Effect.Effect<unknown, unknown> => {
+  const { number, one, players, sql } = given
+  const player = () => players[number(players.length)] ?? ADA
+  const userId = player()
+  switch (number(6)) {
+    case 0:
+      return one.setHidden(number(3) === 0, act(userId))
+    case 1:
+      return one.endSignIns(act(userId))
+    case 2:
+      return sql.increment(Array.from({ length: 1 + number(3) }, () => by(player())))
+    default: {
+      const amount = number(2) === 0 ? 1 + number(4) : -1 - number(4)
+      return one.correct({ amount, key: number(3) === 0 ? `k${number(20)}` : undefined }, act(userId))
+    }
+  }
 }
 
 /** Runs `work` while ada's row is locked, until `waiting` operators wait for it. */
