@@ -7,6 +7,7 @@ import * as References from "effect/References"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import { userInfo } from "node:os"
+import { corrections } from "./programs/admin/CorrectionCommands.ts"
 import { importScores } from "./programs/admin/ImportCommands.ts"
 import { moderation } from "./programs/admin/ModerationCommands.ts"
 import { migrate } from "./programs/admin/MigrateCommands.ts"
@@ -27,7 +28,9 @@ const Import = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlImportPost
 const Schema = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlSchemaPostgres.layer))
 const Levels = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlLevelsPostgres.layer))
 
-const { hide, restore, correct, sessions, history } = moderation(userInfo().username)
+const operator = userInfo().username
+const { hide, restore, sessions, history } = moderation(operator)
+const { correct, undo } = corrections(operator)
 
 Command.make("admin").pipe(
   Command.withDescription("Commands for operators; DATABASE_URL names the database"),
@@ -35,9 +38,10 @@ Command.make("admin").pipe(
     hide.pipe(Command.provide(Moderation)),
     restore.pipe(Command.provide(Moderation)),
     correct.pipe(Command.provide(Moderation)),
+    undo.pipe(Command.provide(Moderation)),
     sessions.pipe(Command.provide(Moderation)),
     history.pipe(Command.provide(Moderation)),
-    importScores(userInfo().username).pipe(Command.provide(Import)),
+    importScores(operator).pipe(Command.provide(Import)),
     ranks.pipe(Command.provide(Levels)),
     generate.pipe(Command.provide(Levels)),
     migrate.pipe(Command.provide(Schema)),

@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import { Count } from "./Score.ts"
+import { Amount, Count } from "./Score.ts"
 
 /** The most entries of one page of `GET /users/me/history`. From the contract. */
 export const HISTORY_PAGE = 100
@@ -16,7 +16,7 @@ const HistoryEntry = Schema.Struct({
     format: "date-time",
     description: "When the change was committed: ISO 8601 in UTC.",
   }),
-  amount: Schema.Int.annotate({
+  amount: Amount.annotate({
     description:
       "How many points the change added: 1 for an increment; a correction by an operator may be negative.",
   }),

@@ -10,6 +10,11 @@ export type UserId = typeof UserId.Type
 /** A count that JSON represents without loss: 0 to 2^53 - 1, never -0. */
 export const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 
+/** How many points an event added to a score, which JSON represents without loss; below 0, it subtracted them. */
+export const Amount = Schema.Int.check(
+  Schema.isBetween({ minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }),
+)
+
 /**
  * The highest score that a correction or an import may give: 254,740,991 increments more still fit into a `Count`. One
  * increment that did not fit would fail the whole batch of its commit.

@@ -104,7 +104,7 @@ layer(Engines.layer({ users: 2 }), { timeout: "60 seconds", excludeTestServices:
           yield* Fiber.join(load)
 
           const [sums] = yield* sql<{ readonly scores: number; readonly events: number }>`
-select (select sum(score)::int from scores) as scores, (select sum(amount)::int from score_events) as events`
+select (select sum(score)::int from scores) as scores, (select sum(coalesce(points, amount))::int from score_events) as events`
           assert.strictEqual(sums?.scores, sums?.events)
           const events = yield* sql<{
             readonly id: string

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { Count } from "../../domain/Score.ts"
+import { Amount, Count } from "../../domain/Score.ts"
 import type { ExportRequest } from "./SqlModeration.ts"
 
 const ExportedRow = Schema.Struct({
@@ -9,8 +9,9 @@ const ExportedRow = Schema.Struct({
   id: Schema.String,
   at: Schema.String,
   kind: Schema.String,
-  amount: Schema.Int,
+  amount: Amount,
   score: Count,
+  undoes: Schema.NullOr(Schema.String),
   key: Schema.NullOr(Schema.String),
   reason: Schema.NullOr(Schema.String),
   actor: Schema.NullOr(Schema.String),
@@ -22,7 +23,7 @@ export const exportHistory = Effect.fnUntraced(function* (sql: SqlClient.SqlClie
   const after = request.after ?? { userId: "", id: "0" }
   const rows = yield* sql`
 select user_id as "userId", id::text, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at,
-  kind, amount, score_after::float8 as score, key, reason, actor
+  kind, coalesce(points, amount)::float8 as amount, score_after::float8 as score, undoes::text, key, reason, actor
 from score_events
 where (user_id, id) > (${after.userId}, ${after.id}::bigint)
   ${request.userId === undefined ? sql.literal("") : sql`and user_id = ${request.userId}`}

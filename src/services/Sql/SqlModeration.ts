@@ -20,6 +20,49 @@ export interface Moderation {
   readonly reason: string
 }
 
+/** Points that an operator adds to a score. */
+export interface Correction {
+  /** Not 0; may be negative. */
+  readonly amount: number
+  /** The operator's own name for this correction, among all players; undefined = it counts every time. */
+  readonly key: string | undefined
+}
+
+/** What became of a correction. Only the first has changed anything, now or, if `repeated`, before. */
+export type CorrectionOutcome =
+  /** `score` is the player's score after the correction, whatever came later. */
+  | {
+      readonly _tag: "Corrected"
+      readonly eventId: string
+      readonly score: number
+      readonly repeated: boolean
+    }
+  /** The key belongs to another correction, which is described. */
+  | {
+      readonly _tag: "KeyTaken"
+      readonly eventId: string
+      readonly userId: UserId
+      readonly amount: number
+    }
+  /** The score would fall below 0 or rise above `HIGHEST_SET_SCORE`. */
+  | { readonly _tag: "OutOfRange" }
+
+/** What became of taking a correction back. Only the first has changed anything. */
+export type UndoOutcome =
+  /** `amount` is what was added to the score to take the correction back. */
+  | {
+      readonly _tag: "Undone"
+      readonly eventId: string
+      readonly amount: number
+      readonly score: number
+    }
+  /** The player has no such event (undefined), or it is of this kind. */
+  | { readonly _tag: "NotACorrection"; readonly kind: string | undefined }
+  /** By this event. */
+  | { readonly _tag: "UndoneAlready"; readonly eventId: string }
+  /** The score would fall below 0 or rise above `HIGHEST_SET_SCORE`. */
+  | { readonly _tag: "OutOfRange" }
+
 /** One row of the history with everything that is known about it. */
 export interface ExportedEvent {
   readonly userId: string
@@ -30,6 +73,8 @@ export interface ExportedEvent {
   readonly amount: number
   /** The player's score after this event. */
   readonly score: number
+  /** The event that this one took back. */
+  readonly undoes: string | null
   readonly key: string | null
   readonly reason: string | null
   readonly actor: string | null
@@ -60,11 +105,15 @@ export class SqlModeration extends Context.Service<
      */
     setHidden(hidden: boolean, moderation: Moderation): Effect.Effect<number | undefined, SqlFailure>
 
+    /** Adds an amount to a score; adds a history row. Idempotent only under a key, and then for ever. */
+    correct(correction: Correction, moderation: Moderation): Effect.Effect<CorrectionOutcome, SqlFailure>
+
     /**
-     * Adds `amount`, which may be negative, to a score; adds a history row. Gives the new score, or undefined, and
-     * changes nothing, when the score would fall below 0. Not idempotent.
+     * Takes the correction `eventId` of the player back; adds a history row. The player then stands where they would if
+     * the correction had never been made: among equal scores, the last of the other events that changed the score decides.
+     * A correction can be undone once, and an undoing cannot be undone.
      */
-    correct(amount: number, moderation: Moderation): Effect.Effect<number | undefined, SqlFailure>
+    undo(eventId: string, moderation: Moderation): Effect.Effect<UndoOutcome, SqlFailure>
 
     /**
      * Refuses every token of the player's sign-ins until now, refresh tokens included; adds a history row. Gives that

@@ -4,10 +4,11 @@ import type * as Redacted from "effect/Redacted"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type { SqlFailure } from "./Sql.ts"
 import * as SqlDatabase from "./SqlDatabase.ts"
+import { correctScore, undoCorrection } from "./SqlCorrections.ts"
 import { exportHistory } from "./SqlExport.ts"
 import { SqlModeration } from "./SqlModeration.ts"
 import { operatorCall, operatorConnection, waitsForRows } from "./SqlOperator.ts"
-import { correctScore, findPlayers, setHidden } from "./SqlPlayers.ts"
+import { findPlayers, setHidden } from "./SqlPlayers.ts"
 import { endSignIns } from "./SqlSignIns.ts"
 
 const onDatabase = Layer.effect(
@@ -16,7 +17,9 @@ const onDatabase = Layer.effect(
     SqlModeration.of({
       findPlayers: (query) => operatorCall("moderate")(findPlayers(sql, query)),
       setHidden: (hidden, moderation) => operatorCall("moderate")(setHidden(sql, hidden, moderation)),
-      correct: (amount, moderation) => operatorCall("moderate")(correctScore(sql, amount, moderation)),
+      correct: (correction, moderation) =>
+        operatorCall("moderate")(correctScore(sql, correction, moderation)),
+      undo: (eventId, moderation) => operatorCall("moderate")(undoCorrection(sql, eventId, moderation)),
       endSignIns: (moderation) => operatorCall("moderate")(endSignIns(sql, moderation)),
       exportHistory: (request) => operatorCall("export")(exportHistory(sql, request)),
     }),

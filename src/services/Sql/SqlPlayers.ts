@@ -54,28 +54,3 @@ select score::float8 as score from changed`
   const [row] = yield* Effect.orDie(decodeOutcome(rows))
   return row?.score
 })
-
-/**
- * Adds an amount, which may be negative, to a score. Gives the new score, or undefined when it would fall below 0. One
- * statement, which takes its locks in the order of the commit.
- */
-export const correctScore = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  amount: number,
-  moderation: Moderation,
-) {
-  const rows = yield* sql`
-with event as materialized (select nextval('event_id') as id),
-changed as (insert into scores as s (user_id, score, reached)
-  select u.id, greatest(${amount}::bigint, 0), e.id from users u, event e where u.id = ${moderation.userId}
-    and (${amount}::bigint >= 0 or exists (select from scores where user_id = u.id))
-  on conflict (user_id) do update set score = s.score + ${amount}::bigint, reached = excluded.reached
-    where s.score + ${amount}::bigint >= 0
-  returning user_id, score),
-history as (insert into score_events (user_id, id, amount, score_after, kind, reason, actor)
-  select c.user_id, e.id, ${amount}::int, c.score, 'corrected', ${moderation.reason}, ${moderation.actor}
-  from changed c, event e)
-select score::float8 as score from changed`
-  const [row] = yield* Effect.orDie(decodeOutcome(rows))
-  return row?.score
-})

@@ -81,7 +81,7 @@ const make = Effect.fnUntraced(function* (settings: Readonly<Record<string, stri
   )
   const score = Effect.gen(function* () {
     const [row] = yield* sql<{ readonly score: number; readonly events: number }>`
-select coalesce((select sum(score) from scores), 0)::int as score, coalesce((select sum(amount) from score_events), 0)::int as events`
+select coalesce((select sum(score) from scores), 0)::int as score, coalesce((select sum(coalesce(points, amount)) from score_events), 0)::int as events`
     assert.strictEqual(row?.score, row?.events)
     return row?.score ?? 0
   })

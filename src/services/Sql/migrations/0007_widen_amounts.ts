@@ -8,7 +8,8 @@ import * as SqlClient from "effect/sql/SqlClient"
  */
 export default Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  // For ever, unlike the keys of increments. Under 'undone' the key is the event that was undone.
+  // For ever, unlike the keys of increments. A unique index of the history would cost every increment, and reading 100
+  // million rows to build it. Under 'undone' the key is the event that was undone.
   yield* sql`create table operator_keys (
     kind text collate "C" not null,
     key text collate "C" not null,

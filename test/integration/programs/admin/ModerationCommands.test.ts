@@ -1,66 +1,15 @@
-import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
-import { execFile } from "node:child_process"
-import { join } from "node:path"
 import { ApiServer } from "../../../../src/programs/http/ApiServer.ts"
 import { WorkerPrograms } from "../../../../src/programs/process/WorkerProcess.ts"
 import { Sql } from "../../../../src/services/Sql/Sql.ts"
 import { openViewer, until } from "../../../support/fixtures.ts"
 import { api, ask, bearer, Engine, increment, login, origin, refresh, signIn } from "../http/fixtures.ts"
+import { admin, consistent, done, EMAIL, idOf } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
-const MAIN = join(import.meta.dirname, "../../../../src/main-admin.ts")
-
-/** Runs the command as a process of its own, on the database of the API under test. */
-const admin = (...args: ReadonlyArray<string>) =>
-  Effect.gen(function* () {
-    const { config } = yield* PgClient.PgClient
-    const env = { DATABASE_URL: config.url === undefined ? "" : Redacted.value(config.url) }
-    return yield* Effect.callback<{ code: number; out: string; err: string }>((resume) => {
-      const child = execFile(process.execPath, [MAIN, ...args], { env }, (error, out, err) =>
-        resume(Effect.succeed({ code: error === null ? 0 : Number(error.code), out, err })),
-      )
-      return Effect.sync(() => child.kill("SIGKILL"))
-    })
-  })
-
-const Line = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
-const decodeLine = Schema.decodeUnknownSync(Line)
-const lines = (out: string) =>
-  out
-    .trimEnd()
-    .split("\n")
-    .map((line) => decodeLine(line))
-
-/** An operator's command that succeeds, and what it reports. */
-const done = (...args: ReadonlyArray<string>) =>
-  Effect.map(admin(...args), ({ code, out, err }) => {
-    assert.strictEqual(code, 0, err)
-    return lines(out)
-  })
-
-const idOf = (email: string) =>
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const [player] = yield* sql<{ readonly id: string }>`select id from users where email = ${email}`
-    return player?.id ?? ""
-  })
-
-const EMAIL = "player0@example.com"
-
-/** The amounts of all history sum to the scores, and no score is below 0. */
-const consistent = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  const wrong = yield* sql`
-select user_id from scores s full join (select user_id, sum(amount) as total from score_events group by user_id) e using (user_id)
-where s.score is distinct from e.total or s.score < 0`
-  assert.deepStrictEqual(wrong, [])
-})
 
 layer(Engine.layer, OPTIONS)("npm run admin", (it) => {
   it.effect(
@@ -151,31 +100,6 @@ layer(Engine.layer, OPTIONS)("npm run admin", (it) => {
     }).pipe(Effect.provide(api())),
   )
 
-  it.effect("corrects a score up and down, never below 0, and every correction is in the history", () =>
-    Effect.gen(function* () {
-      yield* Layer.build(WorkerPrograms)
-      const token = yield* signIn()
-      assert.strictEqual((yield* increment(token)).status, 200)
-      const viewer = yield* openViewer(`${yield* origin}/scores/websocket`)
-      const [raised] = yield* done("correct", EMAIL, "--amount", "41", "--reason", "lost in an outage")
-      assert.strictEqual(raised?.["score"], 42)
-      yield* viewer.until((frame) => frame.includes('"score":42'), "1500 millis")
-      const [lowered] = yield* done("correct", EMAIL, "--amount=-2", "--reason", "counted twice")
-      assert.strictEqual(lowered?.["score"], 40)
-      const refused = yield* admin("correct", EMAIL, "--amount=-41", "--reason", "too much")
-      assert.strictEqual(refused.code, 1)
-      assert.include(refused.err, "cannot go below 0")
-      assert.strictEqual(refused.out, "")
-      yield* consistent
-      const { body } = yield* ask("/users/me/history", { headers: bearer(token) })
-      assert.include(body, '"score":40')
-      assert.notInclude(body, "counted twice")
-      yield* done("correct", EMAIL, "--amount=-40", "--reason", "all of it")
-      yield* viewer.until((frame) => !frame.includes(EMAIL), "1500 millis")
-      yield* consistent
-    }).pipe(Effect.provide(api())),
-  )
-
   it.effect("hides a player who has no score yet, and leaves none on the board afterwards", () =>
     Effect.gen(function* () {
       const token = yield* signIn()
@@ -206,12 +130,10 @@ layer(Engine.layer, OPTIONS)("npm run admin", (it) => {
     }).pipe(Effect.provide(api())),
   )
 
-  it.effect("refuses what is not a correction, and names what is missing", () =>
+  it.effect("refuses what is no command, and names what is missing", () =>
     Effect.gen(function* () {
       for (const args of [
-        ["correct", EMAIL, "--amount", "0", "--reason", "x"],
-        ["correct", EMAIL, "--amount", "10001", "--reason", "x"],
-        ["correct", EMAIL, "--amount", "1", "--reason", ""],
+        ["hide", EMAIL, "--reason", ""],
         ["hide", EMAIL],
         ["vanish", EMAIL],
       ]) {
@@ -239,18 +161,5 @@ layer(Engine.layer, OPTIONS)("npm run admin", (it) => {
         assert.strictEqual(new Set(ids).size, ids.length)
         assert.strictEqual((yield* done("history", "export", "--user", "a@x")).length, 2000)
       }).pipe(Effect.provide(api())),
-  )
-
-  it.effect("a correction of the largest amount holds nobody up for long", () =>
-    Effect.gen(function* () {
-      const token = yield* signIn()
-      const correction = done("correct", EMAIL, "--amount", "10000", "--reason", "large")
-      const increments = Effect.forEach(Array.from({ length: 30 }), () =>
-        Effect.tap(increment(token), Effect.sleep("50 millis")),
-      )
-      const [, answers] = yield* Effect.all([correction, increments], { concurrency: 2 })
-      for (const { status } of answers) assert.strictEqual(status, 200)
-      yield* consistent
-    }).pipe(Effect.provide(api({ env: { INCREMENT_RATE_LIMIT: "0" } }))),
   )
 })

@@ -13,7 +13,7 @@ const OPTIONS = { timeout: "30 seconds", excludeTestServices: true } as const
 const figures = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ readonly scores: number; readonly events: number }>`
-select coalesce((select sum(score) from scores), 0)::int as scores, coalesce((select sum(amount) from score_events), 0)::int as events`
+select coalesce((select sum(score) from scores), 0)::int as scores, coalesce((select sum(coalesce(points, amount)) from score_events), 0)::int as events`
   return row
 })
 

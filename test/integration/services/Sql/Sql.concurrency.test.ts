@@ -113,7 +113,7 @@ update scores s set hidden = ${random(2) === 0} from locked l where l.user_id = 
       assert.deepStrictEqual(stored.map(({ name }) => name).toSorted(), [...answered].toSorted())
       const [sum] = yield* operator<{
         readonly total: number
-      }>`select sum(amount)::int as total from score_events`
+      }>`select sum(coalesce(points, amount))::int as total from score_events`
       assert.strictEqual(sum?.total, rowsCounted)
     }),
   )
