@@ -2,7 +2,9 @@ import { assert, layer } from "@effect/vitest"
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type * as Statement from "effect/sql/Statement"
+import { UserId } from "../../../../src/domain/Score.ts"
 import { incrementsStatement } from "../../../../src/services/Sql/SqlCommit.ts"
+import { lookUpStatement } from "../../../../src/services/Sql/SqlImportStatements.ts"
 import { EVERYTHING_SECONDS, leaseStatement } from "../../../../src/services/Sql/SqlOutbox.ts"
 import { playersStatement } from "../../../../src/services/Sql/SqlPlayers.ts"
 import { pruneKeysStatement } from "../../../../src/services/Sql/SqlPruning.ts"
@@ -60,6 +62,29 @@ layer(Engine.layer, OPTIONS)("What a statement reads", (it) => {
         lines.filter((line) => line.startsWith("Rows Removed by Join Filter")),
         [],
       )
+    }),
+  )
+
+  it.effect("looks up the scores of an import by index, whatever the planner knows of the tables", () =>
+    Effect.gen(function* () {
+      const { operator } = yield* setup
+      yield* operator`
+insert into operator_keys select 'imported', 'player-' || n || ' 1', 'player-' || n, n from generate_series(1, ${MANY}::int) n`
+      const scores = Array.from({ length: 100 }, (_, player) => ({
+        userId: UserId.make(`player-${player}`),
+        score: 1,
+        email: undefined,
+        reachedAtMicros: undefined,
+      }))
+      for (const table of ["none", "operator_keys"]) {
+        if (table !== "none") yield* operator`analyze operator_keys`
+        const lines = yield* performed(operator, lookUpStatement(operator, scores))
+        assert.isNotEmpty(lines)
+        assert.deepStrictEqual(
+          lines.filter((line) => /Seq Scan|Bitmap|Removed by/.test(line)),
+          [],
+        )
+      }
     }),
   )
 
