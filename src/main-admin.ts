@@ -8,17 +8,23 @@ import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
 import { userInfo } from "node:os"
 import { corrections } from "./programs/admin/CorrectionCommands.ts"
+import { importScores } from "./programs/admin/ImportCommands.ts"
 import { moderation } from "./programs/admin/ModerationCommands.ts"
 import { migrate } from "./programs/admin/MigrateCommands.ts"
 import { generate, ranks } from "./programs/admin/RankCommands.ts"
 import { check, explain, teardown } from "./programs/process/Startup.ts"
+import * as ImportFileNode from "./services/ImportFile/ImportFileNode.ts"
 import * as SqlDatabase from "./services/Sql/SqlDatabase.ts"
+import * as SqlImportPostgres from "./services/Sql/SqlImportPostgres.ts"
 import * as SqlLevelsPostgres from "./services/Sql/SqlLevelsPostgres.ts"
 import * as SqlModerationPostgres from "./services/Sql/SqlModerationPostgres.ts"
 import * as SqlSchemaPostgres from "./services/Sql/SqlSchemaPostgres.ts"
 
 /** Only a command that runs opens the database: help needs none. */
 const Moderation = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlModerationPostgres.layer))
+const Import = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlImportPostgres.layer)).pipe(
+  Layer.merge(ImportFileNode.layer),
+)
 const Schema = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlSchemaPostgres.layer))
 const Levels = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlLevelsPostgres.layer))
 
@@ -35,6 +41,7 @@ Command.make("admin").pipe(
     undo.pipe(Command.provide(Moderation)),
     sessions.pipe(Command.provide(Moderation)),
     history.pipe(Command.provide(Moderation)),
+    importScores(operator).pipe(Command.provide(Import)),
     ranks.pipe(Command.provide(Levels)),
     generate.pipe(Command.provide(Levels)),
     migrate.pipe(Command.provide(Schema)),

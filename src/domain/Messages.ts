@@ -1,6 +1,6 @@
 import * as Schema from "effect/Schema"
 import { maskEmail } from "./EmailMask.ts"
-import { BoardStamp, Scores, type UserId } from "./Score.ts"
+import { BoardStamp, NO_ADDRESS, Scores, type UserId } from "./Score.ts"
 
 /** The `type` of the only message this system acts on. */
 export const INCREMENT_TYPE = "score.increment"
@@ -45,12 +45,18 @@ export type PublicBoard = typeof PublicBoard.Type
 /** Whether the public sees e-mail addresses in full or masked. */
 export type BoardEmail = "full" | "masked"
 
-/** Scores as the public sees them. */
+const NO_ADDRESS_SHOWN = maskEmail(NO_ADDRESS)
+
+/** Scores as the public sees them. Without an address, a player is shown as one of whom everything is masked. */
 export const publicScores = <Scored extends { readonly email: string }>(
   scores: ReadonlyArray<Scored>,
   boardEmail: BoardEmail,
-): ReadonlyArray<Scored> =>
-  boardEmail === "masked" ? scores.map((score) => ({ ...score, email: maskEmail(score.email) })) : scores
+): ReadonlyArray<Scored> => {
+  if (boardEmail === "masked") return scores.map((score) => ({ ...score, email: maskEmail(score.email) }))
+  return scores.some(({ email }) => email === NO_ADDRESS)
+    ? scores.map((score) => (score.email === NO_ADDRESS ? { ...score, email: NO_ADDRESS_SHOWN } : score))
+    : scores
+}
 
 /** The text of a board, the same for every viewer; its fields are in the order of the brief. */
 export const encodePublicBoard = (scores: Scores, boardEmail: BoardEmail = "full"): string =>

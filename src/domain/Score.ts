@@ -21,10 +21,17 @@ export const Amount = Schema.Int.check(
  */
 export const HIGHEST_SET_SCORE = 9_007_199_000_000_000
 
+/**
+ * The stored address of a player who was imported without a verified one, until a sign-in or an increment brings it. No
+ * address is empty.
+ */
+export const NO_ADDRESS = ""
+
 /** One place on the board: exactly the two fields of the public contract. `email` is data, so no pattern is checked. */
 export const Score = Schema.Struct({
   email: Schema.String.annotate({
-    description: "The player's e-mail address, masked where the operator has chosen so.",
+    description:
+      "The player's e-mail address, masked where the operator has chosen so; … while the player has no verified one.",
     examples: ["user@example.com"],
   }),
   score: Count.annotate({ description: "The player's points: one per counted increment." }),

@@ -18,6 +18,7 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "repairLevels",
     "retireLevels",
     "generate",
+    "import",
     "revoke",
     "refuses",
     "pruneRevoked",

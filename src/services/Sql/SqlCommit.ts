@@ -15,7 +15,8 @@ const signInTimes = (batch: ReadonlyArray<IncrementRequest>): string =>
  * what is new, scores rise per player, every counted request gets its history row and its place in the
  * outbox. Locks are taken in one order: keys, scores, users, version, nodes. See `docs/write-path.md`.
  *
- * A text that is absent is sent as "": PostgreSQL finds the type of an array by its texts.
+ * A text that is absent is sent as "": PostgreSQL finds the type of an array by its texts. A stored address that is "" is
+ * that of an imported player who has none yet (`NO_ADDRESS`): this commit stores the one that the request brings.
  *
  * `rows` is a full join, though both sides have the same players, because a full join is never a nested loop: the plan
  * that the server keeps expects one row, and a nested loop would compare each row of a batch with every other.
@@ -27,9 +28,9 @@ export const incrementsStatement = (sql: SqlClient.SqlClient, batch: ReadonlyArr
 with input as materialized (
   select nextval('event_id') as id, q.* from (
     select r.n, r.user_id collate "C" as user_id, nullif(r.key, '') collate "C" as key,
-      coalesce(u.email, nullif(r.email, '')) as email, u.id is null as missing,
+      coalesce(nullif(u.email, ''), nullif(r.email, '')) as email, nullif(u.email, '') is null as missing,
       case when t.jti is not null or date_part('epoch', u.tokens_from) > r.signed_in then 'revoked'
-        when u.id is null and r.email = '' then 'unknown'
+        when nullif(u.email, '') is null and r.email = '' then 'unknown'
         when s.hidden then 'hidden' when s.score >= ${sql.literal(String(Number.MAX_SAFE_INTEGER))} then 'full' end as refused
     from unnest(
       ${batch.map((request) => request.userId)}::text[],
@@ -43,8 +44,8 @@ with input as materialized (
     left join revoked_tokens t on t.jti = r.token_id
     order by r.n) q),
 accepted as materialized (select * from input where refused is null),
-registered as (insert into users (id, email) select distinct on (user_id) user_id, email from accepted
-  where missing order by user_id, n on conflict (id) do nothing),
+registered as (insert into users as u (id, email) select distinct on (user_id) user_id, email from accepted
+  where missing order by user_id, n on conflict (id) do update set email = excluded.email where u.email = ''),
 claimed as (insert into idempotency_keys (user_id, key, event_id) select distinct on (user_id, key) user_id, key, id from accepted
   where key is not null order by user_id, key, n on conflict do nothing returning event_id),
 counted as materialized (select *, row_number() over (partition by user_id order by id) as nth, count(*) over (partition by user_id) as total

@@ -25,10 +25,26 @@ describe("encodePublicBoard", () => {
     ([scores]) =>
       Effect.sync(() => {
         assert.deepStrictEqual(JSON.parse(encodePublicBoard(scores)), {
-          scores: scores.map(({ email, score }) => ({ email, score })),
+          scores: scores.map(({ email, score }) => ({ email: email === "" ? "…" : email, score })),
         })
       }),
   )
+
+  it("shows a player without an address as one of whom everything is masked", () => {
+    const scores = [
+      { email: "ada@example.com", score: 7 },
+      { email: "", score: 6 },
+    ]
+    for (const [boardEmail, ada] of [
+      ["full", "ada@example.com"],
+      ["masked", "a…a@example.com"],
+    ] as const) {
+      assert.strictEqual(
+        encodePublicBoard(scores, boardEmail),
+        `{"scores":[{"email":"${ada}","score":7},{"email":"…","score":6}]}`,
+      )
+    }
+  })
 })
 
 describe("encodeStampedBoard", () => {

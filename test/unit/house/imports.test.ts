@@ -79,8 +79,8 @@ const HOUSE: ReadonlyArray<Room> = [
   // The page loads them.
   { files: "src/domain/{NewerBoard,EntityTag}.ts", may: [] },
   { files: "src/domain/**", may: ["effect/[A-Z]*", "effect/http-api/[A-Z]*"] },
-  ...["Cognito", "Redis", "Sql", "Sqs"].map(contract),
-  ...["SqlModeration", "SqlUpkeep", "SqlLevels", "SqlSchema"].map(sqlContract),
+  ...["Cognito", "ImportFile", "Redis", "Sql", "Sqs"].map(contract),
+  ...["SqlModeration", "SqlUpkeep", "SqlLevels", "SqlImport", "SqlSchema"].map(sqlContract),
   service(
     "Cognito",
     "@aws-sdk/client-cognito-identity-provider",
@@ -89,6 +89,7 @@ const HOUSE: ReadonlyArray<Room> = [
     ...NODE,
   ),
   service("EmbeddedPostgres", ...NODE),
+  service("ImportFile", "csv-parse/sync", ...NODE),
   service("Listener", "@effect/platform-node/[A-Z]*", ...NODE),
   service("Redis", "ioredis", ...NODE),
   service("SocketHub", "ws", ...NODE),

@@ -1,8 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
+import type { SqlError } from "effect/sql/SqlError"
 import type * as Statement from "effect/sql/Statement"
+import { UserId } from "../../../../src/domain/Score.ts"
 import { incrementsStatement } from "../../../../src/services/Sql/SqlCommit.ts"
+import { lookUpStatement } from "../../../../src/services/Sql/SqlImportStatements.ts"
 import { EVERYTHING_SECONDS, leaseStatement } from "../../../../src/services/Sql/SqlOutbox.ts"
 import { playersStatement } from "../../../../src/services/Sql/SqlPlayers.ts"
 import { pruneKeysStatement } from "../../../../src/services/Sql/SqlPruning.ts"
@@ -20,19 +23,25 @@ const literal = (value: unknown): string =>
     ? literal(`{${value.map((item) => JSON.stringify(item)).join(",")}}`)
     : `'${String(value).replaceAll("'", "''")}'`
 
-/** Runs a statement by the plan that is kept for all values, and gives what it did, line by line. */
+/**
+ * Runs a statement by the plan that is kept for all values, and gives what it did, line by line. `meanwhile` happens after
+ * the plan was made.
+ */
 const performed = (
   operator: PgClient.PgClient,
   statement: Statement.Statement<unknown>,
   option: "buffers" | "buffers off" = "buffers off",
+  meanwhile?: Effect.Effect<unknown, SqlError>,
 ) =>
   operator.withTransaction(
     Effect.gen(function* () {
       const [text, values] = statement.compile()
       yield* operator`set local plan_cache_mode = force_generic_plan`
       yield* operator.unsafe(`prepare performed as ${text}`)
+      const execute = `execute performed${values.length === 0 ? "" : `(${values.map(literal).join(", ")})`}`
+      if (meanwhile !== undefined) yield* Effect.andThen(operator.unsafe(execute).unprepared, meanwhile)
       const rows = yield* operator.unsafe<{ readonly "QUERY PLAN": string }>(
-        `explain (analyze, costs off, timing off, ${option}) execute performed${values.length === 0 ? "" : `(${values.map(literal).join(", ")})`}`,
+        `explain (analyze, costs off, timing off, ${option}) ${execute}`,
       ).unprepared
       yield* operator`deallocate performed`
       return rows.map((row) => row["QUERY PLAN"].trim())
@@ -62,6 +71,32 @@ layer(Engine.layer, OPTIONS)("What a statement reads", (it) => {
         [],
       )
     }),
+  )
+
+  it.effect(
+    "looks up the scores of an import by index, by the plan that is kept from when there were none",
+    () =>
+      Effect.gen(function* () {
+        const { operator } = yield* setup
+        const scores = Array.from({ length: 100 }, (_, player) => ({
+          userId: UserId.make(`player-${player}`),
+          score: 1,
+          email: undefined,
+          reachedAtMicros: undefined,
+        }))
+        const lines = yield* performed(
+          operator,
+          lookUpStatement(operator, scores),
+          "buffers off",
+          operator`
+insert into operator_keys select 'imported', 'player-' || n || ' 1', 'player-' || n, n from generate_series(1, ${MANY}::int) n`,
+        )
+        assert.isNotEmpty(lines)
+        assert.deepStrictEqual(
+          lines.filter((line) => /Seq Scan|Bitmap|Removed by/.test(line)),
+          [],
+        )
+      }),
   )
 
   it.effect("leases a few commits of a long backlog without reading all of it", () =>
