@@ -93,7 +93,13 @@ const HOUSE: ReadonlyArray<Room> = [
   service("Redis", "ioredis", ...NODE),
   service("SocketHub", "ws", ...NODE),
   { files: "src/services/Sql/migrations/**", may: ["effect/[A-Z]*", "effect/sql/[A-Z]*"] },
-  service("Sql", "effect/sql/[A-Z]*", "@effect/sql-pg/[A-Z]*", "@effect/platform-node/[A-Z]*"),
+  service(
+    "Sql",
+    "effect/sql/[A-Z]*",
+    "@effect/sql-pg/[A-Z]*",
+    "@effect/platform-node/[A-Z]*",
+    "node:fs/promises",
+  ),
   // A process that uses the queue in memory does not load the SDK.
   {
     files: "src/services/Sqs/SqsMemory*.ts",
