@@ -4,11 +4,13 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { ApiProcess, apiSettings } from "./programs/process/ApiProcess.ts"
-import { DEMO_USERS, Greeting } from "./programs/process/Greeting.ts"
+import { DEMO_USERS } from "./programs/process/DemoUsers.ts"
+import { Greeting } from "./programs/process/Greeting.ts"
 import { launch, teardown } from "./programs/process/Startup.ts"
 import { WorkerPrograms } from "./programs/process/WorkerProcess.ts"
 import * as CognitoLocal from "./services/Cognito/CognitoLocal.ts"
 import { EmbeddedPostgres } from "./services/EmbeddedPostgres/EmbeddedPostgres.ts"
+import { LOCAL_DATA, LOCAL_DATABASE } from "./services/EmbeddedPostgres/EmbeddedPostgresPlace.ts"
 import { Listener } from "./services/Listener/Listener.ts"
 import { ProcessMetrics } from "./services/ProcessMetrics.ts"
 import { outlastSignals } from "./services/ProcessSignals.ts"
@@ -23,9 +25,6 @@ import { Telemetry, telemetryConfig } from "./services/Telemetry.ts"
 /** A trial on a laptop is reachable only from the laptop itself. */
 const HOST = "127.0.0.1"
 
-/** Scores, accounts and keys are stored here and survive a restart; delete the folder to start anew. */
-const DATA = ".data"
-
 const Database = Layer.unwrap(
   Effect.map(EmbeddedPostgres, ({ url }) =>
     Layer.mergeAll(
@@ -34,10 +33,10 @@ const Database = Layer.unwrap(
       PgClient.layer({ url, maxConnections: 2 }),
     ),
   ),
-).pipe(Layer.provide(EmbeddedPostgres.layer({ dataDir: `${DATA}/postgres` })))
+).pipe(Layer.provide(EmbeddedPostgres.layer({ dataDir: LOCAL_DATABASE })))
 
 const Services = Layer.mergeAll(
-  CognitoLocal.layer({ dataDir: DATA, users: DEMO_USERS }),
+  CognitoLocal.layer({ dataDir: LOCAL_DATA, users: DEMO_USERS }),
   RedisMemory.layer,
   SqsMemory.layer,
   Receipts.layer,

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as DataDirectory from "./EmbeddedPostgresDirectory.ts"
+import { type Place, placeOf } from "./EmbeddedPostgresPlace.ts"
 import * as Programs from "./EmbeddedPostgresPrograms.ts"
 import * as Server from "./EmbeddedPostgresServer.ts"
 
@@ -24,6 +25,10 @@ export class EmbeddedPostgres extends Context.Service<
   {
     /** The connection string of the database, with the password. Only this machine can connect. */
     readonly url: Redacted.Redacted
+    /** The same in parts, with the file of the password. */
+    readonly place: Place
+    /** Waits for the end of the server, whoever ends it. */
+    readonly ended: Effect.Effect<void>
   }
 >()("scoreboard/services/EmbeddedPostgres") {
   /**
@@ -40,9 +45,10 @@ export class EmbeddedPostgres extends Context.Service<
     const password = yield* DataDirectory.ensureCluster(directory, programs, {
       sync: settings["fsync"] !== "off",
     })
-    const port = yield* Server.startIn(directory, programs, { port: options.port, settings })
-    const url = `postgresql://${DataDirectory.POSTGRES_USER}:${Redacted.value(password)}@127.0.0.1:${port}/${DataDirectory.POSTGRES_DATABASE}`
-    return EmbeddedPostgres.of({ url: Redacted.make(url) })
+    const { port, ended } = yield* Server.startIn(directory, programs, { port: options.port, settings })
+    const place = placeOf(options.dataDir, port)
+    const url = `postgresql://${place.user}:${Redacted.value(password)}@${place.host}:${port}/${place.database}`
+    return EmbeddedPostgres.of({ url: Redacted.make(url), place, ended })
   })
 
   /** The server as a layer. It stops after everything that is built on it. */

@@ -18,13 +18,8 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { hasCode, run } from "./EmbeddedPostgresProcess.ts"
 import { EmbeddedPostgresFailure } from "./EmbeddedPostgresFailure.ts"
+import { POSTGRES_DATABASE, POSTGRES_USER } from "./EmbeddedPostgresPlace.ts"
 import type { PostgresPrograms } from "./EmbeddedPostgresPrograms.ts"
-
-/** The role that owns every object in the cluster. */
-export const POSTGRES_USER = "scoreboard"
-
-/** The database that is created with the cluster. */
-export const POSTGRES_DATABASE = "scoreboard"
 
 /** initdb takes half a second on an idle machine; the limit is for a slow disk. */
 const INITIALISE_TIME_LIMIT = "60 seconds"
@@ -81,7 +76,7 @@ export const own = Effect.fnUntraced(function* (path: string) {
       catch: (cause) =>
         new EmbeddedPostgresFailure({
           message: isBusy(cause)
-            ? `The database directory ${path} is in use by another \`npm start\`: stop that one first`
+            ? `The database directory ${path} is in use by another \`npm start\` or \`npm run dev:services\`: stop that one first`
             : `The database directory ${path} cannot be locked: ${cause instanceof Error ? cause.message : String(cause)}`,
           cause,
         }),

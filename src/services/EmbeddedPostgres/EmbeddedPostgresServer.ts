@@ -8,10 +8,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import { type Child, reasonIn, signal, start as startChild, stopServer } from "./EmbeddedPostgresProcess.ts"
+import { reasonIn, startServer, stopServer } from "./EmbeddedPostgresProcess.ts"
 import { EmbeddedPostgresFailure } from "./EmbeddedPostgresFailure.ts"
 import { type DataDirectory, onFiles } from "./EmbeddedPostgresDirectory.ts"
+import { POSTGRES_HOST, readStatus } from "./EmbeddedPostgresPlace.ts"
 import type { PostgresPrograms } from "./EmbeddedPostgresPrograms.ts"
+
+/** As messages call the server. */
+const NAME = "PostgreSQL"
 
 /** From the start of the process to the first connection. After a crash PostgreSQL replays its log first. */
 const START_TIME_LIMIT = "60 seconds"
@@ -24,7 +28,7 @@ const POLL_INTERVAL = "20 millis"
  * addresses, and the client that sent them gets the error.
  */
 const DEFAULT_SETTINGS = {
-  listen_addresses: "127.0.0.1",
+  listen_addresses: POSTGRES_HOST,
   unix_socket_directories: "",
   max_connections: "100",
   shared_buffers: "32MB",
@@ -34,15 +38,6 @@ const DEFAULT_SETTINGS = {
   log_min_messages: "log",
   log_checkpoints: "off",
 }
-
-/** Reads the postmaster.pid of a running server: the process id is in line 1, the status in line 8. */
-const readStatus = (directory: DataDirectory) =>
-  Effect.promise(() => readFile(join(directory.cluster, "postmaster.pid"), "utf8").catch(() => "")).pipe(
-    Effect.map((text) => {
-      const lines = text.split("\n")
-      return { pid: Number(lines[0]), ready: lines[7]?.trim() === "ready" }
-    }),
-  )
 
 /** The command line of a process; empty when there is no such process, or when it is a zombie. */
 const commandLine = (pid: number) =>
@@ -60,13 +55,13 @@ const commandLine = (pid: number) =>
  * process id now belongs to another program: PostgreSQL would mistake that program for itself.
  */
 export const stopLeftover = Effect.fnUntraced(function* (directory: DataDirectory) {
-  const { pid } = yield* readStatus(directory)
+  const { pid } = yield* readStatus(directory.cluster)
   if (!(pid > 0)) return
   const runs = Effect.map(commandLine(pid), (line) => line.includes(directory.cluster))
   if (yield* runs) {
     yield* Effect.logWarning(`Stopping the PostgreSQL that an earlier start left behind in ${directory.path}`)
     const ended = Effect.repeat(runs, { while: (still) => still, schedule: Schedule.spaced(POLL_INTERVAL) })
-    yield* stopServer(pid, Effect.asVoid(ended))
+    yield* stopServer(pid, Effect.asVoid(ended), NAME)
   } else if ((yield* commandLine(pid)) !== "") {
     yield* onFiles(directory.path, () => rm(join(directory.cluster, "postmaster.pid"), { force: true }))
   }
@@ -78,7 +73,7 @@ const freePort = Effect.callback<number, EmbeddedPostgresFailure>((resume) => {
   server.once("error", (cause) =>
     resume(Effect.fail(new EmbeddedPostgresFailure({ message: "No free port for PostgreSQL", cause }))),
   )
-  server.listen(0, "127.0.0.1", () => {
+  server.listen(0, POSTGRES_HOST, () => {
     const address = server.address()
     const port = typeof address === "object" && address !== null ? address.port : 0
     server.close(() => resume(Effect.succeed(port)))
@@ -98,40 +93,6 @@ const fail = (directory: DataDirectory, what: string) =>
     ),
   )
 
-/**
- * Starts a shell that waits until its input ends, which happens when this process ends for any reason, and then tells the
- * server to stop. Without it a killed process would leave PostgreSQL running until the next start.
- */
-const guard = (server: Child) =>
-  startChild({ program: "/bin/sh", args: ["-c", 'read -r _; kill -INT "$0"', String(server.pid)] }, [
-    "pipe",
-    "ignore",
-    "ignore",
-  ])
-
-const startServer = (
-  directory: DataDirectory,
-  programs: PostgresPrograms,
-  settings: Readonly<Record<string, string>>,
-) =>
-  Effect.acquireRelease(
-    Effect.gen(function* () {
-      const log = yield* onFiles(directory.path, () => open(directory.log, "w", 0o600))
-      const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
-      const command = programs.command("postgres", ["-D", directory.cluster, ...args])
-      const server = yield* startChild(command, ["ignore", log.fd, log.fd]).pipe(
-        Effect.ensuring(Effect.promise(() => log.close())),
-      )
-      const watcher = yield* guard(server).pipe(Effect.tapError(() => stopServer(server.pid, server.ended)))
-      return { server, watcher }
-    }),
-    ({ server, watcher }) =>
-      stopServer(server.pid, server.ended).pipe(
-        Effect.ensuring(signal(watcher.pid, "SIGKILL").pipe(Effect.andThen(watcher.ended), Effect.orDie)),
-        Effect.catch((failure) => Effect.logError(failure.message)),
-      ),
-  )
-
 /** The port and the settings of the server. */
 interface ServerOptions {
   /** Undefined = a free port. */
@@ -146,12 +107,14 @@ const startOnce = Effect.fnUntraced(function* (
   options: ServerOptions,
 ) {
   const port = options.port ?? (yield* freePort)
-  const { server } = yield* startServer(directory, programs, {
-    ...DEFAULT_SETTINGS,
-    ...options.settings,
-    port: String(port),
-  })
-  yield* readStatus(directory).pipe(
+  const settings = { ...DEFAULT_SETTINGS, ...options.settings, port: String(port) }
+  const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+  const server = yield* startServer(
+    NAME,
+    programs.command("postgres", ["-D", directory.cluster, ...args]),
+    onFiles(directory.path, () => open(directory.log, "w", 0o600)),
+  )
+  yield* readStatus(directory.cluster).pipe(
     Effect.repeat({
       until: ({ pid, ready }) => ready && pid === server.pid,
       schedule: Schedule.spaced(POLL_INTERVAL),
@@ -162,7 +125,7 @@ const startOnce = Effect.fnUntraced(function* (
 })
 
 /**
- * Starts the server on a loopback port, waits until it accepts connections, and gives the port. Closing the scope stops
+ * Starts the server on a loopback port, waits until it accepts connections, and gives the port and what waits for its end. Closing the scope stops
  * the server and waits until it has ended. A failed start is repeated twice: another program may have taken the port, or
  * the memory of a server that was just killed may not be free yet. A server that ends by itself is logged but not
  * restarted: its clients see their connections fail.
@@ -193,5 +156,5 @@ export const startIn = Effect.fnUntraced(function* (
     ),
     Effect.forkScoped,
   )
-  return port
+  return { port, ended: server.ended }
 })

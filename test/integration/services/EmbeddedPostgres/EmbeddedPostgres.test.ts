@@ -1,9 +1,10 @@
-import { chmod, mkdir, symlink, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readFile, symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { EmbeddedPostgres } from "../../../../src/services/EmbeddedPostgres/EmbeddedPostgres.ts"
+import { findRunning } from "../../../../src/services/EmbeddedPostgres/EmbeddedPostgresPlace.ts"
 import {
   eventually,
   exists,
@@ -49,6 +50,30 @@ describe("EmbeddedPostgres.start", () => {
     }),
   )
 
+  it.live("is found by others while it runs, with the file of its password", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* newDataDir
+      assert.isUndefined(yield* findRunning(dataDir))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { url, place } = yield* EmbeddedPostgres.start({ dataDir })
+          const found = yield* findRunning(dataDir)
+          assert.deepStrictEqual(found, place)
+          const { username, password, hostname, port, pathname } = new URL(Redacted.value(url))
+          assert.deepStrictEqual(
+            { user: username, host: hostname, port: Number(port), database: pathname.slice(1) },
+            { user: place.user, host: place.host, port: place.port, database: place.database },
+          )
+          assert.strictEqual(yield* Effect.promise(() => readFile(place.passwordFile, "utf8")), password)
+        }),
+      )
+      assert.isUndefined(yield* findRunning(dataDir))
+      // A killed machine leaves the status of a process that is gone.
+      yield* Effect.promise(() => writeFile(statusFile(dataDir), "2147483647\n\n\n5432\n\n\n\nready\n"))
+      assert.isUndefined(yield* findRunning(dataDir))
+    }),
+  )
+
   it.live("keeps the data over a stop and a start, and has stopped when the scope has closed", () =>
     Effect.gen(function* () {
       const dataDir = yield* newDataDir
@@ -90,7 +115,7 @@ describe("EmbeddedPostgres.start", () => {
       const inUseHere = yield* Effect.flip(EmbeddedPostgres.start({ dataDir }))
       assert.strictEqual(
         inUseHere.message,
-        `The database directory ${dataDir} is in use by another \`npm start\`: stop that one first`,
+        `The database directory ${dataDir} is in use by another \`npm start\` or \`npm run dev:services\`: stop that one first`,
       )
       yield* query(here.url, "SELECT 1")
 

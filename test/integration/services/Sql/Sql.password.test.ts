@@ -53,11 +53,14 @@ const setup = Effect.gen(function* () {
 const serviceWith = Effect.fnUntraced(function* (environment: Readonly<Record<string, string>>) {
   const clock = yield* Clock.Clock
   let ahead = 0n
+  const aged = () => clock.monotonicTimeNanosUnsafe() + ahead
   const shifted: Clock.Clock = {
-    ...clock,
     currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+    currentTimeMillis: clock.currentTimeMillis,
     currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
-    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe() + ahead,
+    currentTimeNanos: clock.currentTimeNanos,
+    monotonicTimeNanosUnsafe: aged,
+    monotonicTimeNanos: Effect.sync(aged),
     sleep: (duration) => clock.sleep(duration),
   }
   const services = yield* Layer.build(SqlPostgres.layer).pipe(
