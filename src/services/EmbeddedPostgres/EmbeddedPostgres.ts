@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as DataDirectory from "./EmbeddedPostgresDirectory.ts"
-import { type Place, placeOf } from "./EmbeddedPostgresPlace.ts"
 import * as Programs from "./EmbeddedPostgresPrograms.ts"
 import * as Server from "./EmbeddedPostgresServer.ts"
 
@@ -17,6 +16,16 @@ export interface EmbeddedPostgresOptions {
   readonly port?: number
   /** PostgreSQL settings by name. They override those of `EmbeddedPostgresServer.ts`. */
   readonly settings?: Readonly<Record<string, string>>
+}
+
+/** Where the server is, and who may connect. */
+interface Place {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly database: string
+  /** The absolute path of a file with the password, which only its owner may read. */
+  readonly passwordFile: string
 }
 
 /** A PostgreSQL server that belongs to this process: npm installs it, and its scope starts and stops it. */
@@ -46,7 +55,13 @@ export class EmbeddedPostgres extends Context.Service<
       sync: settings["fsync"] !== "off",
     })
     const { port, ended } = yield* Server.startIn(directory, programs, { port: options.port, settings })
-    const place = placeOf(options.dataDir, port)
+    const place: Place = {
+      host: "127.0.0.1",
+      port,
+      user: DataDirectory.POSTGRES_USER,
+      database: DataDirectory.POSTGRES_DATABASE,
+      passwordFile: directory.password,
+    }
     const url = `postgresql://${place.user}:${Redacted.value(password)}@${place.host}:${port}/${place.database}`
     return EmbeddedPostgres.of({ url: Redacted.make(url), place, ended })
   })

@@ -18,8 +18,13 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { hasCode, run } from "./EmbeddedPostgresProcess.ts"
 import { EmbeddedPostgresFailure } from "./EmbeddedPostgresFailure.ts"
-import { POSTGRES_DATABASE, POSTGRES_USER } from "./EmbeddedPostgresPlace.ts"
 import type { PostgresPrograms } from "./EmbeddedPostgresPrograms.ts"
+
+/** The role that owns every object in the cluster. */
+export const POSTGRES_USER = "scoreboard"
+
+/** The database that is created with the cluster. */
+export const POSTGRES_DATABASE = "scoreboard"
 
 /** initdb takes half a second on an idle machine; the limit is for a slow disk. */
 const INITIALISE_TIME_LIMIT = "60 seconds"

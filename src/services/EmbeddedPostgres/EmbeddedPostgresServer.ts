@@ -11,7 +11,6 @@ import * as Scope from "effect/Scope"
 import { reasonIn, startServer, stopServer } from "./EmbeddedPostgresProcess.ts"
 import { EmbeddedPostgresFailure } from "./EmbeddedPostgresFailure.ts"
 import { type DataDirectory, onFiles } from "./EmbeddedPostgresDirectory.ts"
-import { POSTGRES_HOST, readStatus } from "./EmbeddedPostgresPlace.ts"
 import type { PostgresPrograms } from "./EmbeddedPostgresPrograms.ts"
 
 /** As messages call the server. */
@@ -28,7 +27,7 @@ const POLL_INTERVAL = "20 millis"
  * addresses, and the client that sent them gets the error.
  */
 const DEFAULT_SETTINGS = {
-  listen_addresses: POSTGRES_HOST,
+  listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
   max_connections: "100",
   shared_buffers: "32MB",
@@ -38,6 +37,15 @@ const DEFAULT_SETTINGS = {
   log_min_messages: "log",
   log_checkpoints: "off",
 }
+
+/** Reads the postmaster.pid of a running server: the process id is in line 1, the status in line 8. */
+const readStatus = (directory: DataDirectory) =>
+  Effect.promise(() => readFile(join(directory.cluster, "postmaster.pid"), "utf8").catch(() => "")).pipe(
+    Effect.map((text) => {
+      const lines = text.split("\n")
+      return { pid: Number(lines[0]), ready: lines[7]?.trim() === "ready" }
+    }),
+  )
 
 /** The command line of a process; empty when there is no such process, or when it is a zombie. */
 const commandLine = (pid: number) =>
@@ -55,7 +63,7 @@ const commandLine = (pid: number) =>
  * process id now belongs to another program: PostgreSQL would mistake that program for itself.
  */
 export const stopLeftover = Effect.fnUntraced(function* (directory: DataDirectory) {
-  const { pid } = yield* readStatus(directory.cluster)
+  const { pid } = yield* readStatus(directory)
   if (!(pid > 0)) return
   const runs = Effect.map(commandLine(pid), (line) => line.includes(directory.cluster))
   if (yield* runs) {
@@ -73,7 +81,7 @@ const freePort = Effect.callback<number, EmbeddedPostgresFailure>((resume) => {
   server.once("error", (cause) =>
     resume(Effect.fail(new EmbeddedPostgresFailure({ message: "No free port for PostgreSQL", cause }))),
   )
-  server.listen(0, POSTGRES_HOST, () => {
+  server.listen(0, "127.0.0.1", () => {
     const address = server.address()
     const port = typeof address === "object" && address !== null ? address.port : 0
     server.close(() => resume(Effect.succeed(port)))
@@ -114,7 +122,7 @@ const startOnce = Effect.fnUntraced(function* (
     programs.command("postgres", ["-D", directory.cluster, ...args]),
     onFiles(directory.path, () => open(directory.log, "w", 0o600)),
   )
-  yield* readStatus(directory.cluster).pipe(
+  yield* readStatus(directory).pipe(
     Effect.repeat({
       until: ({ pid, ready }) => ready && pid === server.pid,
       schedule: Schedule.spaced(POLL_INTERVAL),

@@ -4,7 +4,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { EmbeddedPostgres } from "../../../../src/services/EmbeddedPostgres/EmbeddedPostgres.ts"
-import { findRunning } from "../../../../src/services/EmbeddedPostgres/EmbeddedPostgresPlace.ts"
 import {
   eventually,
   exists,
@@ -50,27 +49,15 @@ describe("EmbeddedPostgres.start", () => {
     }),
   )
 
-  it.live("is found by others while it runs, with the file of its password", () =>
+  it.live("says where it is in parts, with the file of its password", () =>
     Effect.gen(function* () {
-      const dataDir = yield* newDataDir
-      assert.isUndefined(yield* findRunning(dataDir))
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const { url, place } = yield* EmbeddedPostgres.start({ dataDir })
-          const found = yield* findRunning(dataDir)
-          assert.deepStrictEqual(found, place)
-          const { username, password, hostname, port, pathname } = new URL(Redacted.value(url))
-          assert.deepStrictEqual(
-            { user: username, host: hostname, port: Number(port), database: pathname.slice(1) },
-            { user: place.user, host: place.host, port: place.port, database: place.database },
-          )
-          assert.strictEqual(yield* Effect.promise(() => readFile(place.passwordFile, "utf8")), password)
-        }),
+      const { url, place } = yield* EmbeddedPostgres.start({ dataDir: yield* newDataDir })
+      const { username, password, hostname, port, pathname } = new URL(Redacted.value(url))
+      assert.deepStrictEqual(
+        { user: username, host: hostname, port: Number(port), database: pathname.slice(1) },
+        { user: place.user, host: place.host, port: place.port, database: place.database },
       )
-      assert.isUndefined(yield* findRunning(dataDir))
-      // A killed machine leaves the status of a process that is gone.
-      yield* Effect.promise(() => writeFile(statusFile(dataDir), "2147483647\n\n\n5432\n\n\n\nready\n"))
-      assert.isUndefined(yield* findRunning(dataDir))
+      assert.strictEqual(yield* Effect.promise(() => readFile(place.passwordFile, "utf8")), password)
     }),
   )
 
