@@ -19,7 +19,8 @@ export const SERVICES: ReadonlyArray<Service> = ["postgres", "redis", "sqs", "co
 /** The emulators. They may listen on another address than loopback; PostgreSQL and Redis refuse that. */
 const EMULATORS: ReadonlyArray<Service> = ["sqs", "cognito"]
 
-const LOOPBACK = ["127.0.0.1", "localhost", "::1"]
+/** Whether an address is this machine's alone. */
+export const isLoopback = (host: string) => ["127.0.0.1", "localhost", "::1"].includes(host)
 
 export const HELP = `Usage: npm run dev:services -- [options]
 
@@ -84,8 +85,7 @@ const read = (args: ReadonlyArray<string>): Options | "help" => {
   const services = names.filter(isService)
   if (services.length < names.length) throw wrong(`--only takes ${SERVICES.join(", ")}`)
   const host = values.host ?? "127.0.0.1"
-  const isOpen = !LOOPBACK.includes(host)
-  if (isOpen && services.some((name) => !EMULATORS.includes(name))) {
+  if (!isLoopback(host) && services.some((name) => !EMULATORS.includes(name))) {
     throw wrong(`--host ${host} is for the emulators alone: add --only ${EMULATORS.join(",")}`)
   }
   return {

@@ -54,7 +54,7 @@ const checkoutWithPage = Effect.gen(function* () {
 })
 
 /** `npm start` of a checkout in a folder: it has printed its greeting. */
-const startLocal = Effect.fnUntraced(function* (folder: string, checkout = ROOT) {
+const startLocal = Effect.fnUntraced(function* (folder: string, checkout: string = ROOT) {
   const child = yield* spawn({
     command: process.execPath,
     args: [join(checkout, "src/main-local.ts")],

@@ -89,6 +89,7 @@ export const make = Effect.fnUntraced(function* (
 ) {
   const pool = yield* PgPool.make(config)
   const clock = yield* Clock.Clock
+  const again = retrying(passwordFile)
   const mustStay = passwordFile === undefined ? Effect.succeed(false) : triesSuccessor(config)
   const admitted = new WeakMap<PgConnection.PgConnection, Admitted>()
 
@@ -135,7 +136,7 @@ export const make = Effect.fnUntraced(function* (
     const untilUsed: Effect.Effect<A, E | SqlError, R> = Effect.flatMap(attempt, (result) =>
       result === REPLACED ? untilUsed : Effect.succeed(result),
     )
-    return retrying(passwordFile)(untilUsed)
+    return again(untilUsed)
   }
 
   const acquire: Acquirer = Effect.flatMap(pool.get, (pg) => {
@@ -143,7 +144,7 @@ export const make = Effect.fnUntraced(function* (
     if (isGood(lease)) return Effect.succeed(lease.connection)
     return Effect.flatMap(examine(pg), (found) => (found === REPLACED ? acquire : Effect.succeed(found)))
   })
-  const acquirer = retrying(passwordFile)(acquire)
+  const acquirer = again(acquire)
 
   return yield* SqlClient.make({
     driver: "pg",

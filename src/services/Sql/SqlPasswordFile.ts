@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
@@ -14,6 +15,9 @@ export interface PasswordFile {
   readonly read: Effect.Effect<Redacted.Redacted>
 }
 
+/** One line: the variable and the reason. */
+class PasswordUnreadable extends Data.TaggedError("PasswordUnreadable")<{ readonly message: string }> {}
+
 /** Reads the file as it is now. Fails with one line that names the variable and the reason, and not the content. */
 const readPassword = (path: string) =>
   Effect.tryPromise({
@@ -23,9 +27,9 @@ const readPassword = (path: string) =>
       return Redacted.make(text)
     },
     catch: (cause) =>
-      new Error(
-        `DATABASE_PASSWORD_FILE cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-      ),
+      new PasswordUnreadable({
+        message: `DATABASE_PASSWORD_FILE cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      }),
   })
 
 /** Reads the file once, so that a start without it fails. */
