@@ -33,7 +33,9 @@ const { hide, restore, sessions, history } = moderation(operator)
 const { correct, undo } = corrections(operator)
 
 Command.make("admin").pipe(
-  Command.withDescription("Commands for operators; DATABASE_URL names the database"),
+  Command.withDescription(
+    "Commands for operators; DATABASE_URL, or DATABASE_HOST and its like, name the database",
+  ),
   Command.withSubcommands([
     hide.pipe(Command.provide(Moderation)),
     restore.pipe(Command.provide(Moderation)),

@@ -3,8 +3,8 @@ import { dirname, join, resolve } from "node:path"
 import { brotliCompressSync, gzipSync } from "node:zlib"
 import { defineConfig, minifySync, type Plugin } from "vite"
 
-/** The API that `npm start` runs. The development server forwards requests to it. */
-const api = "http://127.0.0.1:8080"
+/** The API that `npm start` runs with the same `PORT`. The development server forwards requests to it. */
+const api = `http://127.0.0.1:${process.env["PORT"] ?? "8080"}`
 
 /** Text files. Pictures and fonts are not listed, because their formats are already compressed. */
 const TEXT = /\.(?:css|html|js|json|svg|txt|webmanifest)$/

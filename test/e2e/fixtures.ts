@@ -131,12 +131,17 @@ export interface Ended {
   readonly lines: ReadonlyArray<string>
 }
 
-/** Runs a main file to its end, at most a minute. */
-export const runToEnd = (main: string, env: Environment, cwd = ROOT) =>
+/** Runs a script to its end, at most a minute, with these variables and no others. */
+export const runScript = (
+  script: string,
+  args: ReadonlyArray<string> = [],
+  env: Environment = {},
+  cwd = ROOT,
+) =>
   Effect.callback<Ended>((resume) => {
     const child = execFile(
       process.execPath,
-      [join(ROOT, `src/main-${main}.ts`)],
+      [join(ROOT, script), ...args],
       { cwd, env: { PATH: process.env["PATH"], ...env }, timeout: 60_000, killSignal: "SIGKILL" },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1
@@ -147,6 +152,10 @@ export const runToEnd = (main: string, env: Environment, cwd = ROOT) =>
     )
     return Effect.sync(() => void child.kill("SIGKILL"))
   })
+
+/** Runs a main file to its end. */
+export const runToEnd = (main: string, env: Environment, cwd = ROOT) =>
+  runScript(`src/main-${main}.ts`, [], env, cwd)
 
 /** The real engines, one of each, and the variables by which a process finds them. */
 export class Engines extends Context.Service<

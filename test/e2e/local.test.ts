@@ -1,12 +1,15 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { readFile } from "node:fs/promises"
+import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { loadConfigFromFile } from "vite"
 import { spawn } from "../support/engines/ChildProcess.ts"
 import { engineFolder } from "../support/engines/runFolder.ts"
 import { openViewer, request, until } from "../support/fixtures.ts"
 import { increment, ROOT, runToEnd, signIn } from "./fixtures.ts"
 import { timedRunning } from "../support/stalls.ts"
+
+const PAGE = "<!doctype html><title>A page</title>"
 
 /** Whether there is a process of this id. */
 const isAlive = (pid: number) => {
@@ -37,11 +40,24 @@ const workingFolder = Effect.gen(function* () {
   return folder
 })
 
-/** `npm start` in a folder, the page left out: it has printed its greeting. */
-const startLocal = Effect.fnUntraced(function* (folder: string) {
+/** A checkout with a page that was built, whatever the state of this one. */
+const checkoutWithPage = Effect.gen(function* () {
+  const checkout = yield* engineFolder("scoreboard-checkout-")
+  yield* Effect.promise(async () => {
+    await cp(join(ROOT, "src"), join(checkout, "src"), { recursive: true })
+    await cp(join(ROOT, "package.json"), join(checkout, "package.json"))
+    await symlink(join(ROOT, "node_modules"), join(checkout, "node_modules"))
+    await mkdir(join(checkout, "dist/web"), { recursive: true })
+    await writeFile(join(checkout, "dist/web/index.html"), PAGE)
+  })
+  return checkout
+})
+
+/** `npm start` of a checkout in a folder: it has printed its greeting. */
+const startLocal = Effect.fnUntraced(function* (folder: string, checkout: string = ROOT) {
   const child = yield* spawn({
     command: process.execPath,
-    args: [join(ROOT, "src/main-local.ts")],
+    args: [join(checkout, "src/main-local.ts")],
     cwd: folder,
     env: { PATH: process.env["PATH"], PORT: "0", LOG_FORMAT: "json" },
     readyWhen: /Password\s+(\S+)/,
@@ -69,10 +85,10 @@ const board = (email: string | undefined, score: number) => JSON.stringify({ sco
 it.live("`npm start` greets, plays live, stops on Ctrl-C with its database, and keeps the scores", () =>
   Effect.gen(function* () {
     const folder = yield* workingFolder
-    const first = yield* startLocal(folder)
+    const first = yield* startLocal(folder, yield* checkoutWithPage)
     assert.isAbove(first.accounts.length, 1)
     const page = yield* request(`${first.url}/`)
-    assert.strictEqual(page.status, 404, "this folder has no built page")
+    assert.deepStrictEqual([page.status, page.body], [200, PAGE], "the page beside the sources")
     const [email = ""] = first.accounts
     const viewers = yield* Effect.all([1, 2].map(() => openViewer(`${first.url}/scores/websocket`)))
     const token = yield* signIn(first.url, { email, password: first.password })
@@ -118,5 +134,25 @@ it.live("`npm start` takes over from one that was killed, and refuses a folder t
     yield* until("the board", boardOf(second.url), (seen) => seen === board(email, 3))
     assert.strictEqual(yield* second.interrupt, 0)
     assert.isUndefined(yield* postgresOf(folder))
+  }),
+)
+
+it.live("`npm run web:dev` forwards to the port of `npm start`", () =>
+  Effect.gen(function* () {
+    const targetWith = (port: string | undefined) =>
+      Effect.promise(async () => {
+        const before = process.env["PORT"]
+        if (port === undefined) delete process.env["PORT"]
+        else process.env["PORT"] = port
+        const loaded = await loadConfigFromFile(
+          { command: "serve", mode: "development" },
+          join(ROOT, "web/vite.config.ts"),
+        )
+        if (before === undefined) delete process.env["PORT"]
+        else process.env["PORT"] = before
+        return JSON.stringify(loaded?.config.server?.proxy)
+      })
+    assert.include(yield* targetWith("18080"), '"/users":{"target":"http://127.0.0.1:18080"}')
+    assert.include(yield* targetWith(undefined), '"/users":{"target":"http://127.0.0.1:8080"}')
   }),
 )

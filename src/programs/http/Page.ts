@@ -6,11 +6,15 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpStaticServer from "effect/http/HttpStaticServer"
 import * as FileSystem from "effect/FileSystem"
 import { Receipts } from "../../services/Receipts.ts"
+import * as Path from "effect/Path"
 import { bareProblem } from "./Problems.ts"
 import { type Coding, CODINGS, preferredCoding } from "./ContentCoding.ts"
 
-/** Where `npm run web:build` puts the page, relative to the folder in which the process starts. */
-const ROOT = "dist/web"
+/** Where `npm run web:build` puts the page, relative to a checkout. */
+const BUILD = "dist/web"
+
+/** The same beside the sources that run. */
+const OWN_BUILD = new URL(`../../../${BUILD}`, import.meta.url)
 
 const DOCUMENT = "index.html"
 
@@ -36,12 +40,12 @@ const HEADERS = {
  * the same name in one folder per coding, so type, length, ETag and HEAD work as for any file. A file without a
  * compressed copy, and a part of a file (`Range`), is sent uncompressed.
  */
-const serveFiles = Effect.fnUntraced(function* (cacheControl: string, index: string) {
+const serveFiles = Effect.fnUntraced(function* (folder: string, cacheControl: string, index: string) {
   const files = yield* FileSystem.FileSystem
-  const plain = yield* HttpStaticServer.make({ root: ROOT, cacheControl, index })
+  const plain = yield* HttpStaticServer.make({ root: folder, cacheControl, index })
   const encoded = new Map<Coding, typeof plain>()
   for (const coding of CODINGS) {
-    const root = `${ROOT}/${coding}`
+    const root = `${folder}/${coding}`
     if (!(yield* files.exists(root))) continue
     const named = (response: HttpServerResponse.HttpServerResponse) =>
       response.status === 200 ? HttpServerResponse.setHeader(response, "content-encoding", coding) : response
@@ -74,19 +78,29 @@ export const PAGE_PATHS = ["/", "/favicon.svg", "/favicon.ico", "/boot.js"] as c
  */
 const MISSING = bareProblem(404, { connection: "close" })
 
+/** The folder of the built page: in the folder that the process was started in, or else beside its sources. */
+const findBuild = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  const own = yield* Effect.flatMap(Path.Path, (path) => path.fromFileUrl(OWN_BUILD))
+  for (const folder of [BUILD, own]) {
+    if (yield* Effect.orElseSucceed(files.exists(`${folder}/index.html`), () => false)) return folder
+  }
+  return undefined
+})
+
 /** The built page. File names under `/assets` carry a hash of their content, so browsers cache them for a year. */
 export const Page = HttpRouter.use((router) =>
   Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    if (!(yield* Effect.orElseSucceed(files.exists(`${ROOT}/${DOCUMENT}`), () => false))) {
+    const folder = yield* findBuild
+    if (folder === undefined) {
       yield* Effect.logWarning("The page is not built and / answers 404: run `npm run web:build`")
       return
     }
     const { required } = yield* Receipts
-    const page = yield* serveFiles("no-cache", required ? RECEIPTS_DOCUMENT : DOCUMENT)
+    const page = yield* serveFiles(folder, "no-cache", required ? RECEIPTS_DOCUMENT : DOCUMENT)
     for (const path of PAGE_PATHS) yield* router.add("GET", path, page)
     const assets = Effect.map(
-      yield* serveFiles("public, max-age=31536000, immutable", DOCUMENT),
+      yield* serveFiles(folder, "public, max-age=31536000, immutable", DOCUMENT),
       (response) => (response.status === 404 ? MISSING : response),
     )
     yield* router.add("GET", "/assets/*", assets)

@@ -73,7 +73,10 @@ const asPublic =
           Effect.andThen(
             counter.add("unavailable"),
             logAndFailWith(
-              `A ${operation} could not be completed at the identity provider`,
+              // The provider may have answered the call itself: what it issued cannot be checked.
+              error.operation === "verify"
+                ? `A ${operation} could not be completed: the identity provider's key set is unavailable`
+                : `A ${operation} could not be completed at the identity provider`,
               providerUnavailable,
             )(error),
           ),

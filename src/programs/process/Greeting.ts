@@ -2,12 +2,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { ApiServer } from "../http/ApiServer.ts"
-
-/** The accounts of a local trial. They never exist beside real users. */
-export const DEMO_USERS = ["ada", "grace", "linus"].map((name) => ({
-  email: `${name}@example.com`,
-  password: "scoreboard",
-}))
+import { DEMO_USERS } from "./DemoUsers.ts"
 
 /** Prints the address of the board and the accounts that can sign in. */
 export const Greeting = Layer.effectDiscard(

@@ -52,7 +52,9 @@ export const check = Effect.fnUntraced(function* (parts: ReadonlyArray<Settings>
 /** One line for the operator: which setting to correct, or which dependency is unavailable. */
 export const explain = (error: unknown): string => {
   if (error instanceof ConfigurationInvalid) return `Configuration: ${error.problems.join("; ")}`
-  if (error instanceof SqlFailure) return `PostgreSQL (DATABASE_URL) cannot be used: ${rootMessage(error)}`
+  if (error instanceof SqlFailure) {
+    return `PostgreSQL (${error.variable ?? "DATABASE_URL"}) cannot be used: ${rootMessage(error)}`
+  }
   if (error instanceof ListenFailure) {
     return `Cannot listen on ${error.host}:${error.port}: ${rootMessage(error)}`
   }

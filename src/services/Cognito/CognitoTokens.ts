@@ -25,6 +25,8 @@ const remembering = (verify: (token: string) => Verified) => {
 
 /** Checks the tokens of one issuer and client: the same code for Cognito, an emulator and the local provider. */
 export interface Tokens {
+  /** Where the issuer's keys are. */
+  readonly jwksUri: string
   /** As `Cognito.verify`. */
   readonly verifyAccess: (token: string) => Verified
   /** The same for an id token, which is not remembered. */
@@ -44,6 +46,7 @@ export const makeTokens = Effect.fnUntraced(function* (issuer: TokenIssuer) {
   // A failure is not lost: whoever needs the keys next fetches again, or gets this failure within the second after.
   yield* Effect.forkScoped(Effect.ignore(check))
   const tokens: Tokens = {
+    jwksUri: issuer.jwksUri,
     verifyAccess: remembering((token) => verify(token, "access")),
     verifyId: (token) => verify(token, "id"),
     check,

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import { CognitoFailure } from "./Cognito.ts"
+import type { Tokens } from "./CognitoTokens.ts"
 
 /** The client application of a user pool, and the SDK's client to call the pool with. */
 export interface UserPool {
@@ -38,12 +39,37 @@ export const call = <A, E>(
 export const unexpected = (operation: CognitoFailure["operation"], problem: string) =>
   new CognitoFailure({ operation, cause: new Error(problem) })
 
-/** Ends the whole operation after `CALL_LIMIT`. */
-export const limited =
-  (operation: CognitoFailure["operation"]) =>
-  <A, E>(self: Effect.Effect<A, E>) =>
-    Effect.timeoutOrElse(self, {
+/** What an operation waits for: the pool, or the issuer's keys. */
+export interface Stage {
+  operation: CognitoFailure["operation"]
+  peer: string
+}
+
+/** Ends the whole operation after `CALL_LIMIT`. The failure says what was waited for then. */
+export const limited = <A, E>(
+  operation: CognitoFailure["operation"],
+  work: (stage: Stage) => Effect.Effect<A, E>,
+): Effect.Effect<A, E | CognitoFailure> =>
+  Effect.suspend(() => {
+    const stage: Stage = { operation, peer: "The identity provider" }
+    return Effect.timeoutOrElse(work(stage), {
       duration: CALL_LIMIT,
       orElse: () =>
-        Effect.fail(unexpected(operation, `The identity provider did not answer within ${CALL_LIMIT}`)),
+        Effect.fail(unexpected(stage.operation, `${stage.peer} did not answer within ${CALL_LIMIT}`)),
+    })
+  })
+
+/** The part of an operation that checks a token, which may have to fetch the issuer's keys. */
+export const checkingToken =
+  (stage: Stage, { jwksUri }: Pick<Tokens, "jwksUri">) =>
+  <A, E>(check: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.suspend(() => {
+      const before = { ...stage }
+      Object.assign(stage, { operation: "verify", peer: `The key set at ${jwksUri}` } satisfies Stage)
+      // Not after an interruption: then the time is over, and this is what was waited for.
+      const done = Effect.sync(() => Object.assign(stage, before))
+      return check.pipe(
+        Effect.tap(done),
+        Effect.tapError(() => done),
+      )
     })

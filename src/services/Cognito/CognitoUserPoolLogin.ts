@@ -22,7 +22,14 @@ import { isUnverified, storableEmail } from "./CognitoEmail.ts"
 import { refusedIssued } from "./CognitoIssued.ts"
 import type { Tokens } from "./CognitoTokens.ts"
 import { isUserName } from "./CognitoUserName.ts"
-import { call, limited, unexpected, type UserPool } from "./CognitoUserPoolCalls.ts"
+import {
+  call,
+  checkingToken,
+  limited,
+  type Stage,
+  unexpected,
+  type UserPool,
+} from "./CognitoUserPoolCalls.ts"
 import { refusedLogin, refusedProfile, WITHOUT_SCOPE } from "./CognitoUserPoolErrors.ts"
 
 /** What a client with a secret adds to a login: Base64 of HMAC-SHA256 over user name and client id. */
@@ -104,7 +111,7 @@ const initiateAuth = (
 export const makeLogin = (pool: UserPool, tokens: Tokens): Pick<Cognito["Service"], "login" | "profile"> => {
   const getUser = makeGetUser(pool)
 
-  const login = Effect.fnUntraced(function* (email: string, password: Redacted.Redacted) {
+  const login = Effect.fnUntraced(function* (stage: Stage, email: string, password: Redacted.Redacted) {
     if (!isUserName(email)) return yield* new LoginRejected({ reason: "MalformedUserName" })
     const answer = yield* initiateAuth(pool, email, password)
     if (answer.ChallengeName !== undefined) return yield* new LoginRejected({ reason: answer.ChallengeName })
@@ -112,7 +119,9 @@ export const makeLogin = (pool: UserPool, tokens: Tokens): Pick<Cognito["Service
     if (AccessToken === undefined || IdToken === undefined || RefreshToken === undefined) {
       return yield* unexpected("login", "A login without challenge and without all three tokens")
     }
-    const claims = yield* Effect.mapError(tokens.verifyId(IdToken), refusedToken)
+    const claims = yield* tokens
+      .verifyId(IdToken)
+      .pipe(checkingToken(stage, tokens), Effect.mapError(refusedToken))
     const profile: Profile =
       claims.email === undefined && !claims.isEmailUnverified
         ? yield* Effect.mapError(getUser(AccessToken), refusedToken)
@@ -122,8 +131,12 @@ export const makeLogin = (pool: UserPool, tokens: Tokens): Pick<Cognito["Service
 
   return {
     login: (email, password) =>
-      login(email, password).pipe(limited("login"), Effect.withSpan("Cognito.login", { kind: "client" })),
+      limited("login", (stage) => login(stage, email, password)).pipe(
+        Effect.withSpan("Cognito.login", { kind: "client" }),
+      ),
     profile: (accessToken) =>
-      getUser(accessToken).pipe(limited("profile"), Effect.withSpan("Cognito.profile", { kind: "client" })),
+      limited("profile", () => getUser(accessToken)).pipe(
+        Effect.withSpan("Cognito.profile", { kind: "client" }),
+      ),
   }
 }

@@ -17,7 +17,14 @@ import {
 } from "./Cognito.ts"
 import { refusedIssued } from "./CognitoIssued.ts"
 import type { Tokens } from "./CognitoTokens.ts"
-import { call, limited, unexpected, type UserPool } from "./CognitoUserPoolCalls.ts"
+import {
+  call,
+  checkingToken,
+  limited,
+  type Stage,
+  unexpected,
+  type UserPool,
+} from "./CognitoUserPoolCalls.ts"
 import { isNothingToRevoke, isSpent, refusedRefresh } from "./CognitoUserPoolErrors.ts"
 
 /** The constraint of Cognito's API, whose refresh tokens have some 1.8 KiB. Any other text need not be sent. */
@@ -87,12 +94,13 @@ const makeRevoke = (pool: UserPool, tokens: Tokens) => {
 
   // A refresh token is opaque, and Cognito revokes any that it is given. Only the access token that it gets says whose
   // it is, so the token is exchanged first, and what it gets goes nowhere.
-  const exchange = Effect.fnUntraced(function* (refreshToken: string) {
+  const exchange = Effect.fnUntraced(function* (stage: Stage, refreshToken: string) {
     const { AccessToken, RefreshToken } =
       (yield* ask(refusedExchange, refreshToken)).AuthenticationResult ?? {}
     if (AccessToken === undefined) return yield* unexpected("revoke", "A refresh without an access token")
     // A token that no request could use is of no sign-in of the caller.
     const claims = yield* tokens.verifyAccess(AccessToken).pipe(
+      checkingToken(stage, tokens),
       Effect.mapError(refusedIssued("revoke")),
       Effect.catchTag("TokenRejected", () => Effect.fail("foreign" as const)),
     )
@@ -101,10 +109,10 @@ const makeRevoke = (pool: UserPool, tokens: Tokens) => {
   })
 
   return Effect.fnUntraced(
-    function* (redacted: Redacted.Redacted, owner: Owner) {
+    function* (stage: Stage, redacted: Redacted.Redacted, owner: Owner) {
       const refreshToken = Redacted.value(redacted)
       if (!REFRESH_TOKEN.test(refreshToken)) return "unknown"
-      const { claims, refreshTokens } = yield* exchange(refreshToken)
+      const { claims, refreshTokens } = yield* exchange(stage, refreshToken)
       if (!isOwn(claims, owner)) return "foreign"
       yield* Effect.forEach(refreshTokens, revokeAny, { concurrency: "unbounded", discard: true })
       return "revoked"
@@ -137,10 +145,11 @@ export const makeSessions = (
 
   return {
     refresh: (refreshToken) =>
-      refresh(refreshToken).pipe(limited("refresh"), Effect.withSpan("Cognito.refresh", { kind: "client" })),
+      limited("refresh", () => refresh(refreshToken)).pipe(
+        Effect.withSpan("Cognito.refresh", { kind: "client" }),
+      ),
     revoke: (refreshToken, owner) =>
-      revoke(refreshToken, owner).pipe(
-        limited("revoke"),
+      limited("revoke", (stage) => revoke(stage, refreshToken, owner)).pipe(
         Effect.withSpan("Cognito.revoke", { kind: "client" }),
       ),
   }

@@ -18,12 +18,26 @@ export interface EmbeddedPostgresOptions {
   readonly settings?: Readonly<Record<string, string>>
 }
 
+/** Where the server is, and who may connect. */
+interface Place {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly database: string
+  /** The absolute path of a file with the password, which only its owner may read. */
+  readonly passwordFile: string
+}
+
 /** A PostgreSQL server that belongs to this process: npm installs it, and its scope starts and stops it. */
 export class EmbeddedPostgres extends Context.Service<
   EmbeddedPostgres,
   {
     /** The connection string of the database, with the password. Only this machine can connect. */
     readonly url: Redacted.Redacted
+    /** The same in parts, with the file of the password. */
+    readonly place: Place
+    /** Waits for the end of the server, whoever ends it. */
+    readonly ended: Effect.Effect<void>
   }
 >()("scoreboard/services/EmbeddedPostgres") {
   /**
@@ -40,9 +54,16 @@ export class EmbeddedPostgres extends Context.Service<
     const password = yield* DataDirectory.ensureCluster(directory, programs, {
       sync: settings["fsync"] !== "off",
     })
-    const port = yield* Server.startIn(directory, programs, { port: options.port, settings })
-    const url = `postgresql://${DataDirectory.POSTGRES_USER}:${Redacted.value(password)}@127.0.0.1:${port}/${DataDirectory.POSTGRES_DATABASE}`
-    return EmbeddedPostgres.of({ url: Redacted.make(url) })
+    const { port, ended } = yield* Server.startIn(directory, programs, { port: options.port, settings })
+    const place: Place = {
+      host: "127.0.0.1",
+      port,
+      user: DataDirectory.POSTGRES_USER,
+      database: DataDirectory.POSTGRES_DATABASE,
+      passwordFile: directory.password,
+    }
+    const url = `postgresql://${place.user}:${Redacted.value(password)}@${place.host}:${port}/${place.database}`
+    return EmbeddedPostgres.of({ url: Redacted.make(url), place, ended })
   })
 
   /** The server as a layer. It stops after everything that is built on it. */

@@ -81,7 +81,7 @@ export const own = Effect.fnUntraced(function* (path: string) {
       catch: (cause) =>
         new EmbeddedPostgresFailure({
           message: isBusy(cause)
-            ? `The database directory ${path} is in use by another \`npm start\`: stop that one first`
+            ? `The database directory ${path} is in use by another \`npm start\` or \`npm run dev:services\`: stop that one first`
             : `The database directory ${path} cannot be locked: ${cause instanceof Error ? cause.message : String(cause)}`,
           cause,
         }),

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
+import type { FileHandle } from "node:fs/promises"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { EmbeddedPostgresFailure } from "./EmbeddedPostgresFailure.ts"
 
 /** A program, its arguments and, when this process is root, the user it runs as. */
@@ -8,6 +10,8 @@ export interface Command {
   readonly program: string
   readonly args: ReadonlyArray<string>
   readonly user?: { readonly uid: number; readonly gid: number } | undefined
+  /** The folder it runs in; that of this process when left out. */
+  readonly cwd?: string
 }
 
 /** A running process. */
@@ -32,6 +36,7 @@ export const start = (command: Command, stdio: StdioOptions): Effect.Effect<Chil
   Effect.callback((resume) => {
     const child = spawn(command.program, command.args, {
       ...command.user,
+      cwd: command.cwd,
       env: ENVIRONMENT,
       stdio,
       detached: true,
@@ -125,17 +130,52 @@ const STOP_STEPS = [
   ["SIGKILL", "2 seconds"],
 ] as const
 
-/** Stops a PostgreSQL server and waits until it has ended, at most 9 seconds. Each step is harder than the one before. */
-export const stopServer = (pid: number, ended: Effect.Effect<void>) =>
+/** Stops a server and waits until it has ended, at most 9 seconds. Each step is harder than the one before. */
+export const stopServer = (pid: number, ended: Effect.Effect<void>, name: string) =>
   Effect.firstSuccessOf(
-    STOP_STEPS.map(([name, patience]) =>
-      signal(pid, name).pipe(
+    STOP_STEPS.map(([step, patience]) =>
+      signal(pid, step).pipe(
         Effect.andThen(ended),
         Effect.timeoutOrElse({
           duration: patience,
           orElse: () =>
-            Effect.fail(new EmbeddedPostgresFailure({ message: `PostgreSQL (process ${pid}) does not end` })),
+            Effect.fail(new EmbeddedPostgresFailure({ message: `${name} (process ${pid}) does not end` })),
         }),
       ),
     ),
   )
+
+/**
+ * Starts a shell that waits until its input ends, which happens when this process ends for any reason, and then tells the
+ * server to stop. Without it a killed process would leave its server running.
+ */
+const guard = (server: Child) =>
+  start({ program: "/bin/sh", args: ["-c", 'read -r _; kill -INT "$0"', String(server.pid)] }, [
+    "pipe",
+    "ignore",
+    "ignore",
+  ])
+
+/** Starts a server that writes to `output`. It is stopped with the scope, and when this process is killed. */
+export const startServer = (
+  name: string,
+  command: Command,
+  output: Effect.Effect<FileHandle, EmbeddedPostgresFailure>,
+): Effect.Effect<Child, EmbeddedPostgresFailure, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.gen(function* () {
+      const log = yield* output
+      const server = yield* start(command, ["ignore", log.fd, log.fd]).pipe(
+        Effect.ensuring(Effect.promise(() => log.close())),
+      )
+      const watcher = yield* guard(server).pipe(
+        Effect.tapError(() => stopServer(server.pid, server.ended, name)),
+      )
+      return { server, watcher }
+    }),
+    ({ server, watcher }) =>
+      stopServer(server.pid, server.ended, name).pipe(
+        Effect.ensuring(signal(watcher.pid, "SIGKILL").pipe(Effect.andThen(watcher.ended), Effect.orDie)),
+        Effect.catch((failure) => Effect.logError(failure.message)),
+      ),
+  ).pipe(Effect.map(({ server }) => server))

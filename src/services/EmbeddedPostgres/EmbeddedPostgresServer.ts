@@ -8,10 +8,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import { type Child, reasonIn, signal, start as startChild, stopServer } from "./EmbeddedPostgresProcess.ts"
+import { reasonIn, startServer, stopServer } from "./EmbeddedPostgresProcess.ts"
 import { EmbeddedPostgresFailure } from "./EmbeddedPostgresFailure.ts"
 import { type DataDirectory, onFiles } from "./EmbeddedPostgresDirectory.ts"
 import type { PostgresPrograms } from "./EmbeddedPostgresPrograms.ts"
+
+/** As messages call the server. */
+const NAME = "PostgreSQL"
 
 /** From the start of the process to the first connection. After a crash PostgreSQL replays its log first. */
 const START_TIME_LIMIT = "60 seconds"
@@ -66,7 +69,7 @@ export const stopLeftover = Effect.fnUntraced(function* (directory: DataDirector
   if (yield* runs) {
     yield* Effect.logWarning(`Stopping the PostgreSQL that an earlier start left behind in ${directory.path}`)
     const ended = Effect.repeat(runs, { while: (still) => still, schedule: Schedule.spaced(POLL_INTERVAL) })
-    yield* stopServer(pid, Effect.asVoid(ended))
+    yield* stopServer(pid, Effect.asVoid(ended), NAME)
   } else if ((yield* commandLine(pid)) !== "") {
     yield* onFiles(directory.path, () => rm(join(directory.cluster, "postmaster.pid"), { force: true }))
   }
@@ -98,40 +101,6 @@ const fail = (directory: DataDirectory, what: string) =>
     ),
   )
 
-/**
- * Starts a shell that waits until its input ends, which happens when this process ends for any reason, and then tells the
- * server to stop. Without it a killed process would leave PostgreSQL running until the next start.
- */
-const guard = (server: Child) =>
-  startChild({ program: "/bin/sh", args: ["-c", 'read -r _; kill -INT "$0"', String(server.pid)] }, [
-    "pipe",
-    "ignore",
-    "ignore",
-  ])
-
-const startServer = (
-  directory: DataDirectory,
-  programs: PostgresPrograms,
-  settings: Readonly<Record<string, string>>,
-) =>
-  Effect.acquireRelease(
-    Effect.gen(function* () {
-      const log = yield* onFiles(directory.path, () => open(directory.log, "w", 0o600))
-      const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
-      const command = programs.command("postgres", ["-D", directory.cluster, ...args])
-      const server = yield* startChild(command, ["ignore", log.fd, log.fd]).pipe(
-        Effect.ensuring(Effect.promise(() => log.close())),
-      )
-      const watcher = yield* guard(server).pipe(Effect.tapError(() => stopServer(server.pid, server.ended)))
-      return { server, watcher }
-    }),
-    ({ server, watcher }) =>
-      stopServer(server.pid, server.ended).pipe(
-        Effect.ensuring(signal(watcher.pid, "SIGKILL").pipe(Effect.andThen(watcher.ended), Effect.orDie)),
-        Effect.catch((failure) => Effect.logError(failure.message)),
-      ),
-  )
-
 /** The port and the settings of the server. */
 interface ServerOptions {
   /** Undefined = a free port. */
@@ -146,11 +115,13 @@ const startOnce = Effect.fnUntraced(function* (
   options: ServerOptions,
 ) {
   const port = options.port ?? (yield* freePort)
-  const { server } = yield* startServer(directory, programs, {
-    ...DEFAULT_SETTINGS,
-    ...options.settings,
-    port: String(port),
-  })
+  const settings = { ...DEFAULT_SETTINGS, ...options.settings, port: String(port) }
+  const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+  const server = yield* startServer(
+    NAME,
+    programs.command("postgres", ["-D", directory.cluster, ...args]),
+    onFiles(directory.path, () => open(directory.log, "w", 0o600)),
+  )
   yield* readStatus(directory).pipe(
     Effect.repeat({
       until: ({ pid, ready }) => ready && pid === server.pid,
@@ -162,7 +133,7 @@ const startOnce = Effect.fnUntraced(function* (
 })
 
 /**
- * Starts the server on a loopback port, waits until it accepts connections, and gives the port. Closing the scope stops
+ * Starts the server on a loopback port, waits until it accepts connections, and gives the port and what waits for its end. Closing the scope stops
  * the server and waits until it has ended. A failed start is repeated twice: another program may have taken the port, or
  * the memory of a server that was just killed may not be free yet. A server that ends by itself is logged but not
  * restarted: its clients see their connections fail.
@@ -193,5 +164,5 @@ export const startIn = Effect.fnUntraced(function* (
     ),
     Effect.forkScoped,
   )
-  return port
+  return { port, ended: server.ended }
 })

@@ -38,6 +38,8 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
    * than the statement may wait.
    */
   rolledBack: Schema.optionalKey(Schema.Literals(["data", "deadlock", "serialization", "lock"])),
+  /** Present on a failed start when another variable than `DATABASE_URL` says where the database is. */
+  variable: Schema.optionalKey(Schema.Literal("DATABASE_HOST")),
 }) {}
 
 /**

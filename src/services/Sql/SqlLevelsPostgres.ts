@@ -62,5 +62,5 @@ const onDatabase = Layer.effect(SqlLevels, make).pipe(Layer.provide(Reactivity.l
 export const layerFrom = (url: Redacted.Redacted): Layer.Layer<SqlLevels, SqlFailure> =>
   onDatabase.pipe(Layer.provide(SqlDatabase.layerFrom(url)))
 
-/** The same from `DATABASE_URL`, whose schema it never changes: it fails when something is missing. */
+/** The same where the configuration says. It never changes the schema: it fails when something is missing. */
 export const layer = onDatabase.pipe(Layer.provide(SqlDatabase.checkedLayer))

@@ -1,14 +1,24 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as SqlClient from "effect/sql/SqlClient"
+import { type Address, toDriver } from "./SqlAddress.ts"
 import { missingOf, readSchema, TABLE } from "./SqlApplied.ts"
 import { MIGRATOR, waitingForLocks, waitingForTable, waitingForTransactions } from "./SqlLockWait.ts"
 import { CONNECT_TIMEOUT, known, type Migration } from "./SqlMigrations.ts"
+import { retrying } from "./SqlPasswordFile.ts"
 
-const connect = (url: Redacted.Redacted) =>
-  PgClient.make({ url, maxConnections: 1, applicationName: MIGRATOR, connectTimeout: CONNECT_TIMEOUT })
+const connect = (address: Address) =>
+  PgClient.make({
+    ...toDriver(address),
+    maxConnections: 1,
+    applicationName: MIGRATOR,
+    connectTimeout: CONNECT_TIMEOUT,
+  })
+
+/** Opens the first connection to a database, and reads its schema on it. */
+const readFirst = (address: Address, sql: SqlClient.SqlClient) =>
+  retrying(address.passwordFile)(readSchema(sql))
 
 /** Two that are first at once both create it, and one of them is refused. */
 const createTable = (sql: SqlClient.SqlClient) =>
@@ -88,10 +98,10 @@ export type WhenMissing = "migrate" | "check"
  * Sees to it that the schema has everything that this code needs; it may have more. Looks first, and takes no lock when
  * nothing is missing. `around` wraps the work when there is some. Gives the labels of what was applied.
  */
-export const ensureSchema = (url: Redacted.Redacted, whenMissing: WhenMissing, around: Around) =>
+export const ensureSchema = (address: Address, whenMissing: WhenMissing, around: Around) =>
   Effect.gen(function* () {
-    const sql = yield* connect(url)
-    const missing = missingOf(yield* readSchema(sql))
+    const sql = yield* connect(address)
+    const missing = missingOf(yield* readFirst(address, sql))
     if (missing.length === 0) return missing
     if (whenMissing === "check") {
       return yield* Effect.fail(
@@ -101,7 +111,7 @@ export const ensureSchema = (url: Redacted.Redacted, whenMissing: WhenMissing, a
       )
     }
     const migrating = Effect.gen(function* () {
-      return yield* applyMissing({ sql, guard: yield* connect(url), watcher: yield* connect(url) })
+      return yield* applyMissing({ sql, guard: yield* connect(address), watcher: yield* connect(address) })
     })
     return yield* around(migrating)
   }).pipe(
@@ -112,5 +122,8 @@ export const ensureSchema = (url: Redacted.Redacted, whenMissing: WhenMissing, a
   )
 
 /** Every migration, as this code and the database know it. */
-export const schemaStatus = (url: Redacted.Redacted) =>
-  Effect.flatMap(connect(url), readSchema).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
+export const schemaStatus = (address: Address) =>
+  Effect.flatMap(connect(address), (sql) => readFirst(address, sql)).pipe(
+    Effect.scoped,
+    Effect.provide(Reactivity.layer),
+  )

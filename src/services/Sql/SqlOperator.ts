@@ -1,6 +1,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import { SqlFailure } from "./Sql.ts"
+import { toDriver } from "./SqlAddress.ts"
 import * as SqlDatabase from "./SqlDatabase.ts"
 import { CONNECT_TIMEOUT } from "./SqlMigrations.ts"
 
@@ -25,9 +26,8 @@ export const operatorConnection = (
   settings: Readonly<Record<string, string>> = {},
 ) =>
   Effect.gen(function* () {
-    const { url } = yield* SqlDatabase.SqlDatabase
     return yield* PgClient.make({
-      url,
+      ...toDriver(yield* SqlDatabase.SqlDatabase),
       maxConnections: 1,
       applicationName,
       connectTimeout: CONNECT_TIMEOUT,

@@ -4,10 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { READS_AT_ONCE, SqlFailure } from "./Sql.ts"
+import { READS_AT_ONCE } from "./Sql.ts"
+import { type Address, startFailure, toDriver } from "./SqlAddress.ts"
 import * as SqlConnections from "./SqlConnections.ts"
 import * as SqlDatabase from "./SqlDatabase.ts"
 import { CONNECT_TIMEOUT } from "./SqlMigrations.ts"
+import { retrying } from "./SqlPasswordFile.ts"
 import * as SqlPrimary from "./SqlPrimary.ts"
 import { COMMIT_LOCK_TIMEOUT_MILLIS, STATEMENT_TIMEOUT_MILLIS, tryOut } from "./SqlSettings.ts"
 
@@ -40,8 +42,7 @@ const LIMITS = {
   default_transaction_isolation: "read committed",
 }
 
-const open = Effect.gen(function* () {
-  const { url } = yield* SqlDatabase.SqlDatabase
+const openAt = Effect.fnUntraced(function* (address: Address) {
   const primary = SqlPrimary.make()
   /** What was tried out already: pools that ask for the same settings get the same answer. */
   const tried = new Set<string>()
@@ -52,16 +53,18 @@ const open = Effect.gen(function* () {
     needs: SqlPrimary.Needs = { writes: true },
   ) {
     const config = {
-      url,
+      ...toDriver(address),
       maxConnections,
       applicationName: `scoreboard ${name}`,
       connectTimeout: CONNECT_TIMEOUT,
       startupParameters: { ...LIMITS, ...startupParameters },
     } satisfies PgPool.Config
     const settings = JSON.stringify(config.startupParameters)
-    if (!tried.has(settings)) yield* tryOut(config, (connection) => primary.admit(connection, needs))
+    if (!tried.has(settings)) {
+      yield* retrying(address.passwordFile)(tryOut(config, (connection) => primary.admit(connection, needs)))
+    }
     tried.add(settings)
-    return yield* SqlConnections.make(config, needs, primary)
+    return yield* SqlConnections.make(config, needs, primary, address.passwordFile)
   })
   const commitPool = (name: string, connections: number, lockTimeoutMillis: number) =>
     pool(name, connections, {
@@ -79,7 +82,11 @@ const open = Effect.gen(function* () {
     // Losing a lease or a deletion in a crash only sends a message twice, so neither waits for the disk.
     outbox: yield* pool("outbox", OUTBOX_CONNECTIONS, { synchronous_commit: "off" }),
   }
-}).pipe(Effect.mapError((cause) => new SqlFailure({ operation: "ping", cause })))
+})
+
+const open = Effect.flatMap(SqlDatabase.SqlDatabase, (address) =>
+  Effect.mapError(openAt(address), (cause) => startFailure("ping", address, cause)),
+)
 
 /**
  * The connections of one process, by what they are for: ten at most, opened when they are needed, closed with the scope.
@@ -106,5 +113,5 @@ export const layerFrom = SqlDatabase.oncePerUrl((url) =>
   pools.pipe(Layer.provide(SqlDatabase.layerFrom(url))),
 )
 
-/** The same from `DATABASE_URL`. */
+/** The same where the configuration says. */
 export const layer = pools.pipe(Layer.provide(SqlDatabase.layer))

@@ -40,5 +40,5 @@ const onPools = Layer.effect(
 export const layerFrom = (url: Redacted.Redacted): Layer.Layer<Sql, SqlFailure> =>
   onPools.pipe(Layer.provide(SqlPools.layerFrom(url)))
 
-/** The same from `DATABASE_URL`. */
+/** The same where the configuration says. */
 export const layer = onPools.pipe(Layer.provide(SqlPools.layer))

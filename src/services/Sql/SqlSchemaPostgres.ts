@@ -1,19 +1,17 @@
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
-import { SqlFailure } from "./Sql.ts"
-import * as SqlDatabase from "./SqlDatabase.ts"
+import { type Address, address, startFailure } from "./SqlAddress.ts"
 import { ensureSchema, schemaStatus } from "./SqlMigrator.ts"
 import { SqlSchema } from "./SqlSchema.ts"
 
-const failed = Effect.mapError((cause: unknown) => new SqlFailure({ operation: "migrate", cause }))
-
-const layerFrom = (url: Redacted.Redacted) =>
-  Layer.succeed(SqlSchema, {
-    status: failed(schemaStatus(url)),
-    migrate: failed(ensureSchema(url, "migrate", identity)),
+const layerAt = (at: Address) => {
+  const failed = Effect.mapError((cause: unknown) => startFailure("migrate", at, cause))
+  return Layer.succeed(SqlSchema, {
+    status: failed(schemaStatus(at)),
+    migrate: failed(ensureSchema(at, "migrate", identity)),
   })
+}
 
-/** The schema of the database at `DATABASE_URL`. */
-export const layer = Layer.unwrap(Effect.map(SqlDatabase.config.url, layerFrom))
+/** The schema of the database that the configuration names. */
+export const layer = Layer.unwrap(Effect.map(address, layerAt))

@@ -94,7 +94,13 @@ const HOUSE: ReadonlyArray<Room> = [
   service("Redis", "ioredis", ...NODE),
   service("SocketHub", "ws", ...NODE),
   { files: "src/services/Sql/migrations/**", may: ["effect/[A-Z]*", "effect/sql/[A-Z]*"] },
-  service("Sql", "effect/sql/[A-Z]*", "@effect/sql-pg/[A-Z]*", "@effect/platform-node/[A-Z]*"),
+  service(
+    "Sql",
+    "effect/sql/[A-Z]*",
+    "@effect/sql-pg/[A-Z]*",
+    "@effect/platform-node/[A-Z]*",
+    "node:fs/promises",
+  ),
   // A process that uses the queue in memory does not load the SDK.
   {
     files: "src/services/Sqs/SqsMemory*.ts",
@@ -149,19 +155,20 @@ const HOUSE: ReadonlyArray<Room> = [
   // One kind of tests never imports another: what several need is in test/support.
   {
     files: "test/support/engines/**",
-    may: [
-      ...OUTSIDE,
-      "effect/sql/[A-Z]*",
-      "@aws-sdk/client-sqs",
-      "fauxqs",
-      "src/services/EmbeddedPostgres/**",
-    ],
+    may: [...OUTSIDE, "effect/sql/[A-Z]*", "scripts/services/**", "src/services/EmbeddedPostgres/**"],
   },
   { files: "test/support/**", may: OUTSIDE },
   { files: "test/contracts/**", may: [...EFFECT, "@effect/vitest", "src/domain/**", "src/services/**"] },
   {
     files: "test/unit/**",
-    may: [...INSIDE, "effect/sql/[A-Z]*", "aws-jwt-verify/**", "@aws-sdk/client-sqs", "web/src/**"],
+    may: [
+      ...INSIDE,
+      "effect/sql/[A-Z]*",
+      "aws-jwt-verify/**",
+      "@aws-sdk/client-sqs",
+      "web/src/**",
+      "scripts/services/**",
+    ],
   },
   { files: "test/integration/**", may: [...INSIDE, "effect/sql/[A-Z]*"] },
   // The player's visit through the generated client; it knows nothing of this repository.

@@ -53,6 +53,10 @@ layer(Engine.layer, OPTIONS)("API", (it) => {
           assert.include(body, '"dependency":"identity provider"')
         }
         assert.strictEqual((yield* explained).length, 2)
+        assert.include(
+          (yield* explained).join("\n"),
+          "A login could not be completed at the identity provider",
+        )
       }),
     )
 
@@ -60,6 +64,22 @@ layer(Engine.layer, OPTIONS)("API", (it) => {
       Effect.gen(function* () {
         assert.strictEqual((yield* ask("/scores/increment", { method: "POST" })).status, 401)
         assert.strictEqual((yield* ask("/scores")).status, 200)
+      }),
+    )
+  })
+
+  it.layer(
+    api({
+      replacing: cognitoWith({
+        login: () => Effect.fail(new CognitoFailure({ operation: "verify", cause })),
+      }),
+    }),
+  )("without the keys of its identity provider", (it) => {
+    it.effect("answers 503 to a login, and says in the log that it is the key set", () =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* login).status, 503)
+        const line = (yield* explained).join("\n")
+        assert.include(line, "A login could not be completed: the identity provider's key set is unavailable")
       }),
     )
   })

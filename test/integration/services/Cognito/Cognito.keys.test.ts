@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import { Cognito } from "../../../../src/services/Cognito/Cognito.ts"
 import * as CognitoUserPool from "../../../../src/services/Cognito/CognitoUserPool.ts"
 import * as FakeCognito from "../../../support/engines/FakeCognito.ts"
@@ -57,6 +58,27 @@ describe("keys", { concurrent: true }, () => {
       }),
     )
   }
+
+  it.live("are named, with their address, by a login that waited for them at its time limit", () =>
+    Effect.gen(function* () {
+      const { env, answers, tokens } = yield* FakeCognito.make
+      answers.keys = mute
+      const cognito = yield* connect(env)
+      // The call itself takes so long that the limit of the login comes before that of the keys.
+      answers.InitiateAuth = (...request) =>
+        void setTimeout(() => json(200, tokens({ email: "ada@example.com" }))(...request), 1_200)
+      // The keys that are fetched at the start.
+      yield* Effect.exit(cognito.check)
+      yield* Effect.sleep("1050 millis")
+      const error = yield* Effect.flip(cognito.login("ada@example.com", Redacted.make("secret")))
+      assert.ok(error._tag === "CognitoFailure")
+      assert.strictEqual(error.operation, "verify")
+      assert.include(
+        inspect(error),
+        `The key set at ${env.COGNITO_ISSUER}/.well-known/jwks.json did not answer`,
+      )
+    }),
+  )
 
   it.live("are no longer fetched when the layer is closed", () =>
     Effect.gen(function* () {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, symlink, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readFile, symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -49,6 +49,18 @@ describe("EmbeddedPostgres.start", () => {
     }),
   )
 
+  it.live("says where it is in parts, with the file of its password", () =>
+    Effect.gen(function* () {
+      const { url, place } = yield* EmbeddedPostgres.start({ dataDir: yield* newDataDir })
+      const { username, password, hostname, port, pathname } = new URL(Redacted.value(url))
+      assert.deepStrictEqual(
+        { user: username, host: hostname, port: Number(port), database: pathname.slice(1) },
+        { user: place.user, host: place.host, port: place.port, database: place.database },
+      )
+      assert.strictEqual(yield* Effect.promise(() => readFile(place.passwordFile, "utf8")), password)
+    }),
+  )
+
   it.live("keeps the data over a stop and a start, and has stopped when the scope has closed", () =>
     Effect.gen(function* () {
       const dataDir = yield* newDataDir
@@ -90,7 +102,7 @@ describe("EmbeddedPostgres.start", () => {
       const inUseHere = yield* Effect.flip(EmbeddedPostgres.start({ dataDir }))
       assert.strictEqual(
         inUseHere.message,
-        `The database directory ${dataDir} is in use by another \`npm start\`: stop that one first`,
+        `The database directory ${dataDir} is in use by another \`npm start\` or \`npm run dev:services\`: stop that one first`,
       )
       yield* query(here.url, "SELECT 1")
 

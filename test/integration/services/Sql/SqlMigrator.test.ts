@@ -11,6 +11,7 @@ import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import { explain } from "../../../../src/programs/process/Startup.ts"
+import { atUrl } from "../../../../src/services/Sql/SqlAddress.ts"
 import * as SqlDatabase from "../../../../src/services/Sql/SqlDatabase.ts"
 import { waitingForLocks } from "../../../../src/services/Sql/SqlLockWait.ts"
 import { ensureSchema } from "../../../../src/services/Sql/SqlMigrator.ts"
@@ -111,7 +112,7 @@ layer(Engine.layer, OPTIONS)("The migrations", (it) => {
         }
         yield* operator`alter database ${operator(database)} set default_transaction_isolation = 'repeatable read'`
         const dump = yield* backup(url)
-        const { lines, work } = logged(ensureSchema(url, "migrate", identity))
+        const { lines, work } = logged(ensureSchema(atUrl(url), "migrate", identity))
         const migrating = yield* Effect.forkScoped(work)
         yield* until(
           "a warning",
@@ -168,7 +169,7 @@ layer(Engine.layer, OPTIONS)("The migrations", (it) => {
       const url = yield* (yield* Engine).freshDatabase
       const starts = yield* Effect.forEach(
         Array.from({ length: 4 }),
-        () => ensureSchema(url, "migrate", identity),
+        () => ensureSchema(atUrl(url), "migrate", identity),
         { concurrency: "unbounded" },
       )
       assert.strictEqual(starts.flat().length, known.length)
@@ -181,12 +182,12 @@ layer(Engine.layer, OPTIONS)("The migrations", (it) => {
       const { url, operator } = yield* setup
       yield* older(operator)
       const dump = yield* backup(url)
-      const attempt = yield* Effect.forkChild(ensureSchema(url, "migrate", identity))
+      const attempt = yield* Effect.forkChild(ensureSchema(atUrl(url), "migrate", identity))
       const invalid = operator`select 1 from pg_index where not indisvalid`
       yield* until("an index that is not valid", invalid, (rows) => rows.length > 0)
       yield* Fiber.interrupt(attempt)
       yield* dump.end
-      yield* ensureSchema(url, "migrate", identity)
+      yield* ensureSchema(atUrl(url), "migrate", identity)
       assert.deepStrictEqual(yield* indexes(operator), BOTH)
       assert.deepStrictEqual(yield* invalid, [])
     }),
