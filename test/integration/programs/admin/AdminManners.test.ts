@@ -1,0 +1,119 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import { mkdir, symlink } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { productVersion } from "../../../../src/services/ProductVersion.ts"
+import * as Postgres from "../../../support/engines/Postgres.ts"
+import { temporaryFolder } from "../../../support/fixtures.ts"
+import { runAdmin, runAsUnknown, UNKNOWN_UID } from "./adminFixtures.ts"
+
+class Engine extends Context.Service<Engine, Postgres.PostgresEngine>()("test/AdminMannersEngine") {
+  static readonly layer = Layer.effect(Engine, Postgres.make())
+}
+
+/** A migrated database with one player, Ada. */
+const withAda = Effect.gen(function* () {
+  const url = yield* (yield* Engine).freshDatabase
+  assert.strictEqual((yield* runAdmin(["migrate"], { url })).code, 0)
+  const sql = yield* PgClient.make({ url, maxConnections: 1 })
+  yield* sql`insert into users (id, email) values ('ada', 'ada@example.com')`
+  return { url, sql }
+})
+
+layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("An admin command", (it) => {
+  it.effect("tells a mistake in the command line in one line on standard error, and ends with 2", () =>
+    Effect.gen(function* () {
+      for (const [args, problem] of [
+        [[], /^admin: name one of its commands: hide, .*migrate\. See admin --help\n$/],
+        [["vanish"], /^admin: Unknown subcommand "vanish" for "admin"\. See admin --help\n$/],
+        [["hide"], /^admin hide: Missing required argument: user\. See admin hide --help\n$/],
+        [["hide", "ada"], /^admin hide: Missing required flag: --reason\. See admin hide --help\n$/],
+        [["rank"], /^admin: Unknown subcommand "rank" for "admin" Did you mean this\? ranks\. See [^\n]*\n$/],
+        [["ranks", "verify", "--fast"], /^admin ranks verify: Unrecognized flag: --fast [^\n]*\n$/],
+        [
+          ["correct", "ada", "--amount", "0", "--reason", "x"],
+          /^admin correct: Invalid value for flag --amount: "0"\. [^\n]*not 0[^\n]*\n$/,
+        ],
+      ] as const) {
+        const { code, err, out } = yield* runAdmin(args)
+        assert.strictEqual(code, 2, args.join(" "))
+        assert.strictEqual(out, "")
+        assert.match(err, problem)
+      }
+    }),
+  )
+
+  it.effect("gives help and the version of the package on standard output, without a database", () =>
+    Effect.gen(function* () {
+      const asked = yield* runAdmin(["--version"])
+      assert.deepStrictEqual(asked, { code: 0, out: `scoreboard ${productVersion().version}\n`, err: "" })
+      const help = yield* runAdmin(["ranks", "--help"])
+      assert.deepStrictEqual([help.code, help.err], [0, ""])
+      assert.include(help.out, "verify")
+    }),
+  )
+
+  it.effect("that cannot look ends with 3 and says in one line why", () =>
+    Effect.gen(function* () {
+      const cwd = yield* temporaryFolder
+      const unset = yield* runAdmin(["ranks", "verify"], { cwd })
+      assert.deepStrictEqual(unset, {
+        code: 3,
+        out: "",
+        err: "Configuration: DATABASE_URL is not set, and no `npm start` runs in this folder (.data/postgres)\n",
+      })
+      const nobody = yield* runAdmin(["ranks", "verify"], {
+        env: { DATABASE_URL: "postgres://a:b@127.0.0.1:1/c" },
+      })
+      assert.deepStrictEqual([nobody.code, nobody.out], [3, ""])
+      assert.match(nobody.err, /^PostgreSQL \(DATABASE_URL\) cannot be used: [^\n]*ECONNREFUSED[^\n]*\n$/)
+    }),
+  )
+
+  it.effect(
+    "uses the database of the `npm start` in its folder if the environment names none, and says so",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* Engine
+        const sql = yield* PgClient.make({ url, maxConnections: 1 })
+        const [row] = yield* sql<{ readonly folder: string }>`
+        select current_setting('data_directory') as folder`
+        const cwd = yield* temporaryFolder
+        yield* Effect.promise(() => mkdir(join(cwd, ".data")))
+        yield* Effect.promise(() => symlink(dirname(row?.folder ?? ""), join(cwd, ".data/postgres")))
+
+        const found = yield* runAdmin(["migrate"], { cwd })
+        assert.strictEqual(found.code, 0, found.err)
+        assert.match(
+          found.err,
+          /^Database: that of `npm start` in \/[^\n]*\.data\/postgres, 127\.0\.0\.1:\d+, because DATABASE_URL is not set\n$/,
+        )
+        assert.strictEqual((yield* runAdmin(["migrate"], { url })).out, "nothing to apply\n")
+
+        const named = yield* runAdmin(["migrate"], {
+          cwd,
+          env: { DATABASE_URL: "postgres://a:b@127.0.0.1:1/c" },
+        })
+        assert.strictEqual(named.code, 3)
+        assert.notInclude(named.err, "npm start")
+      }).pipe(Effect.provide(Reactivity.layer)),
+  )
+
+  it.effect("runs under an id without a passwd entry, and the history records the id", () =>
+    Effect.gen(function* () {
+      const { sql, url } = yield* withAda
+      const hidden = yield* runAsUnknown(["hide", "ada", "--reason", "spam"], { url })
+      assert.strictEqual(hidden.code, 0, hidden.err)
+      yield* runAsUnknown(["restore", "ada", "--reason", "a mistake", "--by", "grace"], { url })
+      const events = yield* sql`select kind, actor from score_events order by id`
+      assert.deepStrictEqual(events, [
+        { kind: "hidden", actor: `uid ${UNKNOWN_UID}` },
+        { kind: "restored", actor: "grace" },
+      ])
+    }).pipe(Effect.provide(Reactivity.layer)),
+  )
+})
