@@ -19,7 +19,14 @@ const EXPORT_ROWS = 1_000
 const findOne = Effect.fnUntraced(function* (query: string) {
   const found = yield* (yield* SqlModeration).findPlayers(query)
   const [player, ...others] = found
-  if (player !== undefined && others.length === 0) return player
+  if (player !== undefined && others.length === 0) {
+    if (query !== player.id && query !== player.email) {
+      yield* Console.error(
+        `Nobody is stored as ${JSON.stringify(query)}, but one player in other letters: ${player.id}`,
+      )
+    }
+    return player
+  }
   if (player === undefined)
     return yield* refuse(`No player has the id or the e-mail ${JSON.stringify(query)}`)
   const ids = found.map(({ id, score }) => `  ${id} (score ${score})`).join("\n")
@@ -83,7 +90,9 @@ const Amount = Schema.Int.check(
 
 /** `admin hide`, `restore`, `correct`, `sessions end` and `history export`. `by` is the operator's name when `--by` is absent. */
 export const moderation = (by: string) => {
-  const user = Argument.String("user").pipe(Argument.withDescription("The player's id or e-mail"))
+  const user = Argument.String("user").pipe(
+    Argument.withDescription("The player's id, or e-mail in any case"),
+  )
   const who = {
     user,
     reason: Flag.String("reason").pipe(

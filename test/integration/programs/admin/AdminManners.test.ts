@@ -116,4 +116,38 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("An ad
       ])
     }).pipe(Effect.provide(Reactivity.layer)),
   )
+
+  it.effect(
+    "finds a player by an e-mail in any case, the exact one first, and says what it took for it",
+    () =>
+      Effect.gen(function* () {
+        const { sql, url } = yield* withAda
+        yield* sql`insert into users (id, email) values
+        ('grace', 'Grace@Example.com'), ('twin-1', 'Twin@example.com'), ('twin-2', 'twin@example.com'),
+        ('trio-1', 'TRIO@example.com'), ('trio-2', 'Trio@example.com')`
+        const end = (user: string) => runAdmin(["sessions", "end", user, "--reason", "asked"], { url })
+        for (const [user, id, said] of [
+          [
+            "ADA@example.com",
+            "ada",
+            /^Nobody is stored as "ADA@example.com", but one player in other letters: ada\n$/,
+          ],
+          ["grace@example.com", "grace", /^Nobody is stored as [^\n]*: grace\n$/],
+          ["Twin@example.com", "twin-1", /^$/],
+          ["twin@example.com", "twin-2", /^$/],
+          ["grace", "grace", /^$/],
+        ] as const) {
+          const { code, err, out } = yield* end(user)
+          assert.strictEqual(code, 0, err)
+          assert.match(err, said)
+          assert.include(out, `"userId":"${id}"`)
+        }
+        const several = yield* end("trio@example.com")
+        assert.strictEqual(several.code, 1)
+        assert.match(several.err, /Several players have this e-mail[^]*trio-1[^]*trio-2/)
+        const nobody = yield* end("GRACE")
+        assert.strictEqual(nobody.code, 1)
+        assert.match(nobody.err, /No player has the id/)
+      }).pipe(Effect.provide(Reactivity.layer)),
+  )
 })
