@@ -15,6 +15,9 @@ const isNamed = Effect.flatMap(ConfigProvider.ConfigProvider, ({ load }) =>
   ),
 )
 
+/** Whether the database is that of `npm start`. */
+export const isLocal = Effect.map(isNamed, (named) => !named)
+
 /** Only an operator without a `DATABASE_URL` loads what knows the folder of `npm start`. */
 const find = Effect.promise(() => import("../../services/EmbeddedPostgres/EmbeddedPostgresRunning.ts")).pipe(
   Effect.flatMap(({ findRunning }) => findRunning(LOCAL_POSTGRES)),

@@ -22,6 +22,7 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "pruneRevoked",
     "moderate",
     "export",
+    "inspect",
     "leaseOutbox",
     "deleteOutbox",
     "pruneKeys",

@@ -80,7 +80,7 @@ const HOUSE: ReadonlyArray<Room> = [
   { files: "src/domain/{NewerBoard,EntityTag}.ts", may: [] },
   { files: "src/domain/**", may: ["effect/[A-Z]*", "effect/http-api/[A-Z]*"] },
   ...["Cognito", "Redis", "Sql", "Sqs"].map(contract),
-  ...["SqlModeration", "SqlUpkeep", "SqlLevels", "SqlSchema"].map(sqlContract),
+  ...["SqlModeration", "SqlUpkeep", "SqlLevels", "SqlSchema", "SqlInspection"].map(sqlContract),
   service(
     "Cognito",
     "@aws-sdk/client-cognito-identity-provider",

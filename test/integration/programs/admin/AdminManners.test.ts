@@ -28,10 +28,8 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("An ad
   it.effect("tells a mistake in the command line in one line on standard error, and ends with 2", () =>
     Effect.gen(function* () {
       for (const [args, problem] of [
-        [[], /^admin: name one of its commands: hide, .*migrate\. See admin --help\n$/],
-        [["vanish"], /^admin: Unknown subcommand "vanish" for "admin"\. See admin --help\n$/],
+        [[], /^admin: name one of its commands: hide, [^\n]*\. See admin --help\n$/],
         [["hide"], /^admin hide: Missing required argument: user\. See admin hide --help\n$/],
-        [["hide", "ada"], /^admin hide: Missing required flag: --reason\. See admin hide --help\n$/],
         [["rank"], /^admin: Unknown subcommand "rank" for "admin" Did you mean this\? ranks\. See [^\n]*\n$/],
         [["ranks", "verify", "--fast"], /^admin ranks verify: Unrecognized flag: --fast [^\n]*\n$/],
         [

@@ -1,0 +1,48 @@
+import type * as Layer from "effect/Layer"
+import * as Command from "effect/cli/Command"
+import { RedisBoard } from "../../services/Redis/RedisBoard.ts"
+import type { SqlInspection } from "../../services/Sql/SqlInspection.ts"
+import type { SqlLevels } from "../../services/Sql/SqlLevels.ts"
+import type { SqlModeration } from "../../services/Sql/SqlModeration.ts"
+import type { SqlSchema } from "../../services/Sql/SqlSchema.ts"
+import { migrate } from "./MigrateCommands.ts"
+import { moderation } from "./ModerationCommands.ts"
+import { outbox, outboxList } from "./OutboxCommands.ts"
+import { generate, ranks } from "./RankCommands.ts"
+import { verify } from "./VerifyCommand.ts"
+
+/** What the commands stand on. A layer is built only by a command that runs and needs it: help needs none. */
+interface AdminLayers<E> {
+  readonly moderation: Layer.Layer<SqlModeration, E>
+  readonly levels: Layer.Layer<SqlLevels, E>
+  readonly schema: Layer.Layer<SqlSchema, E>
+  readonly inspection: Layer.Layer<SqlInspection, E>
+  readonly board: Layer.Layer<RedisBoard, E>
+}
+
+/** `admin` with all of its commands. `by` is the operator's name when `--by` is absent. */
+export const adminCommand = <E>(by: string, layers: AdminLayers<E>) => {
+  const { hide, restore, correct, sessions, history } = moderation(by)
+  return Command.make("admin").pipe(
+    Command.withDescription(
+      "Commands for operators. DATABASE_URL names the database; without it, that of the `npm start` in this folder is used",
+    ),
+    Command.withSubcommands([
+      hide.pipe(Command.provide(layers.moderation)),
+      restore.pipe(Command.provide(layers.moderation)),
+      correct.pipe(Command.provide(layers.moderation)),
+      sessions.pipe(Command.provide(layers.moderation)),
+      history.pipe(Command.provide(layers.moderation)),
+      ranks.pipe(Command.provide(layers.levels)),
+      generate.pipe(Command.provide(layers.levels)),
+      migrate.pipe(Command.provide(layers.schema)),
+      verify.pipe(
+        Command.provide(({ withoutRedis }) =>
+          withoutRedis ? RedisBoard.layerAbsent("--without-redis") : layers.board,
+        ),
+        Command.provide(layers.inspection),
+      ),
+      outbox.pipe(Command.withSubcommands([outboxList.pipe(Command.provide(layers.inspection))])),
+    ]),
+  )
+}
