@@ -29,12 +29,21 @@ const Board = Layer.unwrap(
   }),
 )
 
+const DeadLetters = Layer.unwrap(
+  Effect.gen(function* () {
+    const queue = yield* Effect.promise(() => import("./services/Sqs/SqsDeadLettersQueue.ts"))
+    yield* check([queue.config])
+    return queue.layer
+  }),
+)
+
 adminCommand(operatorName(), {
   moderation: onDatabase(SqlModerationPostgres.layer),
   levels: onDatabase(SqlLevelsPostgres.layer),
   schema: onDatabase(SqlSchemaPostgres.layer),
   inspection: onDatabase(SqlInspectionPostgres.layer),
   board: Board,
+  deadLetters: DeadLetters,
 }).pipe(
   runAdmin({ ...productVersion(), explain }),
   Effect.provide(NodeServices.layer),

@@ -5,6 +5,8 @@ import type { SqlInspection } from "../../services/Sql/SqlInspection.ts"
 import type { SqlLevels } from "../../services/Sql/SqlLevels.ts"
 import type { SqlModeration } from "../../services/Sql/SqlModeration.ts"
 import type { SqlSchema } from "../../services/Sql/SqlSchema.ts"
+import type { SqsDeadLetters } from "../../services/Sqs/SqsDeadLetters.ts"
+import { deadLetters, deadLettersList, deadLettersRedrive } from "./DeadLetterCommands.ts"
 import { migrate } from "./MigrateCommands.ts"
 import { moderation } from "./ModerationCommands.ts"
 import { outbox, outboxList } from "./OutboxCommands.ts"
@@ -12,16 +14,17 @@ import { generate, ranks } from "./RankCommands.ts"
 import { verify } from "./VerifyCommand.ts"
 
 /** What the commands stand on. A layer is built only by a command that runs and needs it: help needs none. */
-interface AdminLayers<E> {
-  readonly moderation: Layer.Layer<SqlModeration, E>
-  readonly levels: Layer.Layer<SqlLevels, E>
-  readonly schema: Layer.Layer<SqlSchema, E>
-  readonly inspection: Layer.Layer<SqlInspection, E>
-  readonly board: Layer.Layer<RedisBoard, E>
+interface AdminLayers {
+  readonly moderation: Layer.Layer<SqlModeration, unknown>
+  readonly levels: Layer.Layer<SqlLevels, unknown>
+  readonly schema: Layer.Layer<SqlSchema, unknown>
+  readonly inspection: Layer.Layer<SqlInspection, unknown>
+  readonly board: Layer.Layer<RedisBoard, unknown>
+  readonly deadLetters: Layer.Layer<SqsDeadLetters, unknown>
 }
 
 /** `admin` with all of its commands. `by` is the operator's name when `--by` is absent. */
-export const adminCommand = <E>(by: string, layers: AdminLayers<E>) => {
+export const adminCommand = (by: string, layers: AdminLayers) => {
   const { hide, restore, correct, sessions, history } = moderation(by)
   return Command.make("admin").pipe(
     Command.withDescription(
@@ -41,6 +44,12 @@ export const adminCommand = <E>(by: string, layers: AdminLayers<E>) => {
           withoutRedis ? RedisBoard.layerAbsent("--without-redis") : layers.board,
         ),
         Command.provide(layers.inspection),
+      ),
+      deadLetters.pipe(
+        Command.withSubcommands([
+          deadLettersList.pipe(Command.provide(layers.deadLetters)),
+          deadLettersRedrive.pipe(Command.provide(layers.deadLetters)),
+        ]),
       ),
       outbox.pipe(Command.withSubcommands([outboxList.pipe(Command.provide(layers.inspection))])),
     ]),

@@ -161,7 +161,7 @@ const HOUSE: ReadonlyArray<Room> = [
     files: "test/unit/**",
     may: [...INSIDE, "effect/sql/[A-Z]*", "aws-jwt-verify/**", "@aws-sdk/client-sqs", "web/src/**"],
   },
-  { files: "test/integration/**", may: [...INSIDE, "effect/sql/[A-Z]*"] },
+  { files: "test/integration/**", may: [...INSIDE, "effect/sql/[A-Z]*", "@aws-sdk/client-sqs"] },
   // The player's visit through the generated client; it knows nothing of this repository.
   { files: "test/openapi/**", may: [] },
   { files: "test/faults/**", may: OUTSIDE },
