@@ -74,13 +74,8 @@ const counted = Effect.fnUntraced(function* <E>(
 })
 
 const ranksCheck = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
-  const { levels, lowest, players, wrong } = yield* selectReport(sql)
-  const done: DataCheck = {
-    check: "ranks",
-    looked: { players, levels },
-    differences: wrong,
-    first: lowest[0],
-  }
+  const { lowest, wrong, ...looked } = yield* selectReport(sql)
+  const done: DataCheck = { check: "ranks", looked, differences: wrong, first: lowest[0] }
   return done
 })
 

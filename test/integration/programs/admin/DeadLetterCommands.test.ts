@@ -209,8 +209,6 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("admin
         env: { ...env, SQS_DEAD_LETTER_QUEUE_URL: queue.deadLetterUrl },
       })
       assert.match(named.out, /listed: 1\n$/)
-      const help = yield* runAdmin(["dead-letters", "redrive", "--help"])
-      assert.include(help.out, "npm run admin -- dead-letters redrive --limit 1000")
     }),
   )
 })

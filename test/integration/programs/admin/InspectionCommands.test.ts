@@ -228,6 +228,14 @@ layer(Engines.layer, { timeout: "90 seconds", excludeTestServices: true })("admi
       )
       assert.match(checks.at(-1)?.reason ?? "", /^Redis: /)
 
+      const cut = yield* runAdmin(["verify"], {
+        url,
+        env,
+        onOutput: (text, kill) => (text.includes("ranks") ? kill("SIGTERM") : undefined),
+      })
+      assert.strictEqual(cut.code, 130)
+      assert.match(cut.out, /\nranks    ok [^\n]*\n$/)
+
       const unset = yield* runAdmin(["verify"], { url })
       assert.deepStrictEqual(unset, { code: 3, out: "", err: "Configuration: REDIS_URL is not set\n" })
     }).pipe(Effect.provide(Reactivity.layer)),
