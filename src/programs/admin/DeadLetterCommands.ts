@@ -58,8 +58,11 @@ const receiveAll = Effect.fnUntraced(function* <E>(
     const batches = Array.from({ length: Math.ceil(letters.length / SQS_BATCH_SIZE) }, (_, at) =>
       letters.slice(at * SQS_BATCH_SIZE, (at + 1) * SQS_BATCH_SIZE),
     )
-    // They become visible by themselves a little later.
-    return Effect.forEach(batches, (batch) => Effect.ignore(queue.release(batch)), { discard: true })
+    return Effect.forEach(batches, (batch) => queue.release(batch), { discard: true }).pipe(
+      Effect.catch((failure) =>
+        Console.error(`${unanswered(failure).message}: what is left stays hidden for a minute`),
+      ),
+    )
   })
   // Not interrupted: what an aborted receive was given would stay hidden for a minute, also from the next run.
   const receiveSome = (most: number) =>

@@ -45,6 +45,7 @@ const redrive = (calls: Partial<SqsDeadLetters["Service"]>) =>
       error: exit._tag === "Failure" ? exit.failure : undefined,
       outcomes: lines.map((line) => line.split(/ +/).slice(0, 2).join(" ")),
       last: lines.at(-1),
+      errors: (yield* TestConsole.errorLines).map(String),
       released,
     }
   }).pipe(Effect.provide(Layer.merge(NodeServices.layer, TestConsole.layer)))
@@ -93,6 +94,18 @@ describe("admin dead-letters redrive", () => {
       assert.strictEqual(last, "redriven: 0, copied: 0, refused: 0, left: 0")
       assert.strictEqual(deletes, 0)
       assert.deepStrictEqual(released.toSorted(), ["a", "b"])
+    }),
+  )
+
+  it.effect("tells if it cannot make messages visible again, and has done its work all the same", () =>
+    Effect.gen(function* () {
+      const { error, errors, last } = yield* redrive({
+        send: () => Effect.succeed([0]),
+        release: () => Effect.fail(failed("release")),
+      })
+      assert.deepInclude(error, { _tag: "AdminRefused" })
+      assert.strictEqual(last, "redriven: 1, copied: 0, refused: 1, left: 0")
+      assert.deepStrictEqual(errors, ["SQS (release): AccessDenied: what is left stays hidden for a minute"])
     }),
   )
 })
