@@ -1,58 +1,54 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as References from "effect/References"
-import * as CliError from "effect/cli/CliError"
-import * as Command from "effect/cli/Command"
-import { userInfo } from "node:os"
-import { corrections } from "./programs/admin/CorrectionCommands.ts"
-import { importScores } from "./programs/admin/ImportCommands.ts"
-import { moderation } from "./programs/admin/ModerationCommands.ts"
-import { migrate } from "./programs/admin/MigrateCommands.ts"
-import { generate, ranks } from "./programs/admin/RankCommands.ts"
-import { check, explain, teardown } from "./programs/process/Startup.ts"
+import { adminCommand } from "./programs/admin/AdminCommands.ts"
+import { adminTeardown, runAdmin } from "./programs/admin/AdminRun.ts"
+import { isLocal, LocalDatabase } from "./programs/admin/LocalDatabase.ts"
+import { check, explain } from "./programs/process/Startup.ts"
 import * as ImportFileNode from "./services/ImportFile/ImportFileNode.ts"
+import { operatorName } from "./services/OperatorName.ts"
+import { productVersion } from "./services/ProductVersion.ts"
+import { RedisBoard } from "./services/Redis/RedisBoard.ts"
+import { redisConfig } from "./services/Redis/RedisUrl.ts"
 import * as SqlDatabase from "./services/Sql/SqlDatabase.ts"
 import * as SqlImportPostgres from "./services/Sql/SqlImportPostgres.ts"
+import * as SqlInspectionPostgres from "./services/Sql/SqlInspectionPostgres.ts"
 import * as SqlLevelsPostgres from "./services/Sql/SqlLevelsPostgres.ts"
 import * as SqlModerationPostgres from "./services/Sql/SqlModerationPostgres.ts"
 import * as SqlSchemaPostgres from "./services/Sql/SqlSchemaPostgres.ts"
 
 /** Only a command that runs opens the database: help needs none. */
-const Moderation = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlModerationPostgres.layer))
-const Import = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlImportPostgres.layer)).pipe(
-  Layer.merge(ImportFileNode.layer),
+const onDatabase = <A, E>(layer: Layer.Layer<A, E>) =>
+  Layer.unwrap(Effect.as(check([SqlDatabase.config]), layer)).pipe(Layer.provide(LocalDatabase))
+
+/** The drivers of Redis and SQS are loaded only by the commands that need them. */
+const Board = Layer.unwrap(
+  Effect.gen(function* () {
+    if (yield* isLocal) return RedisBoard.layerAbsent("`npm start` keeps its board in its own memory")
+    yield* check([redisConfig])
+    return (yield* Effect.promise(() => import("./services/Redis/RedisBoardServer.ts"))).layer
+  }),
 )
-const Schema = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlSchemaPostgres.layer))
-const Levels = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlLevelsPostgres.layer))
 
-const operator = userInfo().username
-const { hide, restore, sessions, history } = moderation(operator)
-const { correct, undo } = corrections(operator)
+const DeadLetters = Layer.unwrap(
+  Effect.gen(function* () {
+    const queue = yield* Effect.promise(() => import("./services/Sqs/SqsDeadLettersQueue.ts"))
+    yield* check([queue.config])
+    return queue.layer
+  }),
+)
 
-Command.make("admin").pipe(
-  Command.withDescription(
-    "Commands for operators; DATABASE_URL, or DATABASE_HOST and its like, name the database",
-  ),
-  Command.withSubcommands([
-    hide.pipe(Command.provide(Moderation)),
-    restore.pipe(Command.provide(Moderation)),
-    correct.pipe(Command.provide(Moderation)),
-    undo.pipe(Command.provide(Moderation)),
-    sessions.pipe(Command.provide(Moderation)),
-    history.pipe(Command.provide(Moderation)),
-    importScores(operator).pipe(Command.provide(Import)),
-    ranks.pipe(Command.provide(Levels)),
-    generate.pipe(Command.provide(Levels)),
-    migrate.pipe(Command.provide(Schema)),
-  ]),
-  Command.run({ version: "1" }),
-  // The command line itself shows what is wrong with the arguments, beside the help.
-  Effect.tapError((error) => (CliError.isCliError(error) ? Effect.void : Console.error(explain(error)))),
-  // Standard output carries only the answer.
-  Effect.provideService(References.MinimumLogLevel, "Error"),
+adminCommand(operatorName(), {
+  moderation: onDatabase(SqlModerationPostgres.layer),
+  levels: onDatabase(SqlLevelsPostgres.layer),
+  imports: Layer.merge(onDatabase(SqlImportPostgres.layer), ImportFileNode.layer),
+  schema: onDatabase(SqlSchemaPostgres.layer),
+  inspection: onDatabase(SqlInspectionPostgres.layer),
+  board: Board,
+  deadLetters: DeadLetters,
+}).pipe(
+  runAdmin({ ...productVersion(), explain }),
   Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain({ disableErrorReporting: true, teardown }),
+  NodeRuntime.runMain({ disableErrorReporting: true, teardown: adminTeardown }),
 )

@@ -11,6 +11,7 @@ import { WorkerPrograms } from "./programs/process/WorkerProcess.ts"
 import * as CognitoLocal from "./services/Cognito/CognitoLocal.ts"
 import { EmbeddedPostgres } from "./services/EmbeddedPostgres/EmbeddedPostgres.ts"
 import { Listener } from "./services/Listener/Listener.ts"
+import { LOCAL_DATA, LOCAL_POSTGRES } from "./services/LocalData.ts"
 import { ProcessMetrics } from "./services/ProcessMetrics.ts"
 import { outlastSignals } from "./services/ProcessSignals.ts"
 import { Receipts } from "./services/Receipts.ts"
@@ -24,9 +25,6 @@ import { Telemetry, telemetryConfig } from "./services/Telemetry.ts"
 /** A trial on a laptop is reachable only from the laptop itself. */
 const HOST = "127.0.0.1"
 
-/** Scores, accounts and keys are stored here and survive a restart; delete the folder to start anew. */
-const DATA = ".data"
-
 const Database = Layer.unwrap(
   Effect.map(EmbeddedPostgres, ({ url }) =>
     Layer.mergeAll(
@@ -35,10 +33,10 @@ const Database = Layer.unwrap(
       PgClient.layer({ url, maxConnections: 2 }),
     ),
   ),
-).pipe(Layer.provide(EmbeddedPostgres.layer({ dataDir: `${DATA}/postgres` })))
+).pipe(Layer.provide(EmbeddedPostgres.layer({ dataDir: LOCAL_POSTGRES })))
 
 const Services = Layer.mergeAll(
-  CognitoLocal.layer({ dataDir: DATA, users: DEMO_USERS }),
+  CognitoLocal.layer({ dataDir: LOCAL_DATA, users: DEMO_USERS }),
   RedisMemory.layer,
   SqsMemory.layer,
   Receipts.layer,

@@ -60,3 +60,67 @@ describe("Configuration", () => {
     )
   })
 })
+
+/** What a deployment behind a load balancer and CloudFront has to decide, beside what has no default. */
+const BEHIND_A_BALANCER = [
+  "PORT",
+  "MANAGEMENT_PORT",
+  "TRUSTED_PROXY_HOPS",
+  "CORS_ORIGINS",
+  "EDGE_SECRET",
+  "WEBSOCKET_MAX_PER_ADDRESS",
+  "SHUTDOWN_DELAY",
+  "SHUTDOWN_TIMEOUT",
+  "REFRESH_TOKEN_LIFETIME",
+  "COGNITO_CLIENT_SECRET",
+  "EMAIL_UNVERIFIED",
+]
+
+/** Names on that page that are no variables of ours: a variable of Node, and two flows of Cognito. */
+const FOREIGN = ["NODE_EXTRA_CA_CERTS", "USER_PASSWORD_AUTH", "REFRESH_TOKEN_AUTH"]
+
+describe("docs/aws.md", () => {
+  const page = read("docs/aws.md")
+  const named = new Set(
+    Array.from(page.replaceAll(/^```[^]*?^```/gm, "").matchAll(/`([^`]+)`/g), ([, code]) => code ?? "")
+      .flatMap((code) => code.split(/\s+/))
+      .flatMap((word) => /^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|PORT)(?:=.*)?$/.exec(word)?.[1] ?? []),
+  )
+  const number = (pattern: RegExp) => {
+    const [, digits] = pattern.exec(page) ?? []
+    assert.isDefined(digits, String(pattern))
+    return Number(digits)
+  }
+
+  it("names only variables that exist", () => {
+    const existing = new Set([...documented("Variables"), ...documented("The AWS SDK's own"), ...FOREIGN])
+    assert.deepStrictEqual(
+      [...named].filter((name) => !existing.has(name)),
+      [],
+    )
+    assert.isNotEmpty(named)
+  })
+
+  it("names every variable without a default, and all that matter behind a load balancer", () => {
+    const withoutDefault = Array.from(
+      read("docs/configuration.md").matchAll(
+        /^\| `([A-Z][A-Z0-9_]*)` \| –[^|,]*\| [^|]*\b(?:API|worker)\b/gm,
+      ),
+      ([, name]) => name ?? "",
+    )
+    assert.includeMembers(withoutDefault, ["REDIS_URL", "SQS_QUEUE_URL", "COGNITO_CLIENT_ID"])
+    assert.deepStrictEqual(
+      [...withoutDefault, ...BEHIND_A_BALANCER].filter((name) => !named.has(name)),
+      [],
+    )
+  })
+
+  it("gives a stopping process the time that its load balancer needs, and SIGKILL after that", () => {
+    const interval = number(/--health-check-interval-seconds (\d+)/)
+    const threshold = number(/--unhealthy-threshold-count (\d+)/)
+    const delay = number(/`SHUTDOWN_DELAY=(\d+) seconds`/)
+    const timeout = number(/`SHUTDOWN_TIMEOUT` \((\d+) s/)
+    assert.isAbove(delay, interval * threshold)
+    assert.isAbove(number(/`stopTimeout` of (\d+) s/), delay + timeout)
+  })
+})

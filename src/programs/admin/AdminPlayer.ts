@@ -10,7 +10,14 @@ import { refuse } from "./AdminRefused.ts"
 export const findOne = Effect.fnUntraced(function* (query: string) {
   const found = yield* (yield* SqlModeration).findPlayers(query)
   const [player, ...others] = found
-  if (player !== undefined && others.length === 0) return player
+  if (player !== undefined && others.length === 0) {
+    if (query !== player.id && query !== player.email) {
+      yield* Console.error(
+        `Nobody is stored as ${JSON.stringify(query)}, but one player in other letters: ${player.id}`,
+      )
+    }
+    return player
+  }
   if (player === undefined)
     return yield* refuse(`No player has the id or the e-mail ${JSON.stringify(query)}`)
   const ids = found.map(({ id, score }) => `  ${id} (score ${score})`).join("\n")
@@ -29,7 +36,7 @@ export interface ModerationFlags {
 
 /** The player, the reason and the operator, whose name is `by` when `--by` is absent. */
 export const moderationFlags = (by: string) => ({
-  user: Argument.String("user").pipe(Argument.withDescription("The player's id or e-mail")),
+  user: Argument.String("user").pipe(Argument.withDescription("The player's id, or e-mail in any case")),
   reason: Flag.String("reason").pipe(
     Flag.withDescription("Why; the history records it"),
     Flag.withSchema(Schema.NonEmptyString),

@@ -2,7 +2,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
 /** The command was understood, but cannot be carried out, or found something wrong; the process then ends with 1. */
-class AdminRefused extends Data.TaggedError("AdminRefused")<{
+export class AdminRefused extends Data.TaggedError("AdminRefused")<{
   /** Why, for the operator. */
   readonly message: string
 }> {}

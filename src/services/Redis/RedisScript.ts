@@ -50,3 +50,7 @@ export const defineWriteBoard = (client: Client): void =>
 /** Runs the script. */
 export const runWriteBoard = (client: Client, board: BoardWrite): Promise<BoardWriteOutcome> =>
   client.writeBoard(BOARD_KEY, board.json, board.epoch, board.version, BOARD_TTL_SECONDS, BOARD_CHANNEL)
+
+/** Whether a read failed because another tool put a value of another type under the key. The next write replaces it. */
+export const isWrongType = (error: unknown): boolean =>
+  error instanceof Error && error.message.startsWith("WRONGTYPE")

@@ -7,7 +7,7 @@ import { failureOf, openConnection } from "./RedisConnection.ts"
 import { makeRedisGuard } from "./RedisGuard.ts"
 import { keepHeartbeat } from "./RedisHeartbeat.ts"
 import { makeRedisPatience } from "./RedisPatience.ts"
-import { defineWriteBoard, runWriteBoard } from "./RedisScript.ts"
+import { defineWriteBoard, isWrongType, runWriteBoard } from "./RedisScript.ts"
 import { subscribeBoard } from "./RedisSubscription.ts"
 import { defineTake, runTake } from "./RedisTake.ts"
 import { redisConfig } from "./RedisUrl.ts"
@@ -35,9 +35,6 @@ const makeLateLog = Effect.map(Effect.context<never>(), (context) => {
 
 /** Between two lines in the log about a slow Redis, at least, in milliseconds. */
 const LATE_LOG_MILLIS = 60_000
-
-const isWrongType = (error: unknown): boolean =>
-  error instanceof Error && error.message.startsWith("WRONGTYPE")
 
 /** What `layer` reads. */
 export const config = redisConfig

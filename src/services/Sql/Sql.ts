@@ -24,6 +24,7 @@ export class SqlFailure extends Schema.TaggedError<SqlFailure>()("SqlFailure", {
     "pruneRevoked",
     "moderate",
     "export",
+    "inspect",
     "leaseOutbox",
     "deleteOutbox",
     "pruneKeys",

@@ -21,11 +21,30 @@ select u.id, u.email, coalesce(s.score, 0)::float8 as score, coalesce(s.hidden, 
 from users u left join scores s on s.user_id = u.id
 where u.${sql(column)} = ${value} order by u.id limit ${FOUND_PLAYERS}`
 
-/** The player with this id; if there is none, the players with exactly this e-mail, at most 20. */
+/**
+ * Players by their e-mail in any case, as a pool compares them by default. It reads every player: no index has e-mails
+ * in lower case, and one would cost every new player more than an operator's rare look saves. Materialized: in the order
+ * of ids the table is read at random.
+ */
+const playersInAnyCase = (sql: SqlClient.SqlClient, email: string) => sql`
+with found as materialized (select id, email from users where lower(email) = lower(${email}))
+select u.id, u.email, coalesce(s.score, 0)::float8 as score, coalesce(s.hidden, false) as hidden
+from found u left join scores s on s.user_id = u.id order by u.id limit ${FOUND_PLAYERS}`
+
+/** See `SqlModeration.findPlayers`. */
 export const findPlayers = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, query: string) {
-  const byId = yield* playersStatement(sql, "id", query)
-  const rows = byId.length > 0 ? byId : yield* playersStatement(sql, "email", query)
-  return yield* Effect.orDie(decodeFoundPlayers(rows))
+  const ways = [
+    playersStatement(sql, "id", query),
+    playersStatement(sql, "email", query),
+    playersStatement(sql, "email", query.toLowerCase()),
+    // Only an e-mail is worth a look at every player: a mistyped id is not.
+    ...(query.includes("@") ? [playersInAnyCase(sql, query)] : []),
+  ]
+  for (const way of ways) {
+    const found = yield* Effect.orDie(decodeFoundPlayers(yield* way))
+    if (found.length > 0) return found
+  }
+  return []
 })
 
 const Outcome = Schema.Array(Schema.Struct({ score: Count }))

