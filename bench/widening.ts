@@ -10,6 +10,7 @@ import { UserId } from "../src/domain/Score.ts"
 import { commitIncrements } from "../src/services/Sql/SqlCommit.ts"
 import { MIGRATOR } from "../src/services/Sql/SqlLockWait.ts"
 import { known } from "../src/services/Sql/SqlMigrations.ts"
+import { atUrl } from "../src/services/Sql/SqlAddress.ts"
 import { ensureSchema } from "../src/services/Sql/SqlMigrator.ts"
 import { COMMIT_LOCK_TIMEOUT_MILLIS, STATEMENT_TIMEOUT_MILLIS } from "../src/services/Sql/SqlSettings.ts"
 import * as Postgres from "../test/support/engines/Postgres.ts"
@@ -192,7 +193,7 @@ const program = Effect.gen(function* () {
   const loading = performance.now()
   yield* load(loader)
   console.log(`loaded in ${((performance.now() - loading) / 1000).toFixed(0)} s`)
-  const clients = { url, operator, writers }
+  const clients = { url: atUrl(url), operator, writers }
   yield* migrate("After the load, usually beside its autovacuum", clients, Effect.void)
   yield* takeBack(loader)
   const dump = loader.withTransaction(

@@ -143,7 +143,7 @@ layer(Engines.layer, { timeout: "90 seconds", excludeTestServices: true })("admi
             for (let n = first; ; n++) {
               yield* score(names[n % 12] ?? "", names[(n * 7) % 12] ?? "")
               const doing = { userId: UserId.make(names[n % 12] ?? ""), actor: "ada", reason: "a test" }
-              if (n % 10 === 0) yield* moderation.correct(3, doing)
+              if (n % 10 === 0) yield* moderation.correct({ amount: 3, key: undefined }, doing)
               if (n % 25 === 0) yield* moderation.setHidden(n % 2 === 0, doing)
               yield* Effect.sleep("3 millis")
             }

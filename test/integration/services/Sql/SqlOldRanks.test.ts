@@ -11,6 +11,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { SqlLevels } from "../../../../src/services/Sql/SqlLevels.ts"
 import * as SqlLevelsPostgres from "../../../../src/services/Sql/SqlLevelsPostgres.ts"
 import { known } from "../../../../src/services/Sql/SqlMigrations.ts"
+import { atUrl } from "../../../../src/services/Sql/SqlAddress.ts"
 import { ensureSchema } from "../../../../src/services/Sql/SqlMigrator.ts"
 import { sqlState } from "../../../../src/services/Sql/SqlRolledBack.ts"
 import { violations } from "../../../support/invariants/Violations.ts"
@@ -43,7 +44,7 @@ const populate = (sql: SqlClient.SqlClient) =>
       select id, 40 * substr(id, 8)::int, nextval('event_id'), substr(id, 8)::int % 7 = 6 from users`),
   )
 
-const migrate = (url: Redacted.Redacted) => ensureSchema(url, "migrate", identity)
+const migrate = (url: Redacted.Redacted) => ensureSchema(atUrl(url), "migrate", identity)
 
 const levelsOn = (url: Redacted.Redacted) =>
   Effect.map(Layer.build(SqlLevelsPostgres.layerFrom(url)), Context.get(SqlLevels))
