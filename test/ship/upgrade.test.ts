@@ -44,17 +44,6 @@ const underLoad = Effect.fnUntraced(function* (engines: Engines) {
   yield* Effect.addFinalizer(() => Effect.promise(load.stop))
 
   const steps: Array<string> = []
-  /** Runs a step, and says how long it took and what happened to the clients meanwhile. */
-  const step = <A, E, R>(name: string, doing: Effect.Effect<A, E, R>) =>
-    Effect.gen(function* () {
-      const [counted, failed] = [load.accepted.size, load.failures.length]
-      const [duration, result] = yield* Effect.timed(doing)
-      const seconds = (Duration.toMillis(duration) / 1000).toFixed(1)
-      const failures = load.failures.length - failed
-      steps.push(`${name}: ${seconds} s, ${load.accepted.size - counted} increments, ${failures} failures`)
-      return result
-    })
-
   const sum = (count: (viewer: (typeof viewers)[number]) => number) =>
     viewers.reduce((total, viewer) => total + count(viewer), 0)
   const told = () =>
@@ -65,6 +54,21 @@ const underLoad = Effect.fnUntraced(function* (engines: Engines) {
       `${VIEWERS} viewers got ${sum((viewer) => viewer.frames())} boards on ${sum((viewer) => viewer.connections())} connections, ` +
         `dropped ${sum((viewer) => viewer.dropped())} after a reconnect, and saw ${sum(({ findings }) => findings.length)} go back`,
     ].join("\n")
+
+  /** Runs a step, and says how long it took and what happened to the clients meanwhile. */
+  const step = <A, E, R>(name: string, doing: Effect.Effect<A, E, R>) =>
+    Effect.gen(function* () {
+      const [counted, failed] = [load.accepted.size, load.failures.length]
+      const [duration, result] = yield* Effect.timed(doing).pipe(
+        Effect.onError(() =>
+          Effect.sync(() => console.log(`${told()}\n${name}: failed`, load.failures.slice(0, 5))),
+        ),
+      )
+      const seconds = (Duration.toMillis(duration) / 1000).toFixed(1)
+      const failures = load.failures.length - failed
+      steps.push(`${name}: ${seconds} s, ${load.accepted.size - counted} increments, ${failures} failures`)
+      return result
+    })
 
   /** Ends the load: nothing failed, was lost, was counted twice or went backwards. */
   const conclude = Effect.gen(function* () {
