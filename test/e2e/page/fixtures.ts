@@ -53,12 +53,22 @@ const buildPage = (folder: string) =>
   )
 
 /** Runs the whole product as `npm start` does, in a folder that contains the page, until the scope ends. */
-export const startLocal = Effect.fnUntraced(function* (folder: string, port = 0) {
+export const startLocal = Effect.fnUntraced(function* (
+  folder: string,
+  port = 0,
+  settings: Readonly<Record<string, string>> = {},
+) {
   const child = yield* spawn({
     command: process.execPath,
     args: [join(ROOT, "src/main-local.ts")],
     cwd: folder,
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], PORT: String(port), LOG_FORMAT: "json" },
+    env: {
+      PATH: process.env["PATH"],
+      HOME: process.env["HOME"],
+      PORT: String(port),
+      LOG_FORMAT: "json",
+      ...settings,
+    },
     readyWhen: /Score board\s+http:\/\/[^:]+:(\d+)/,
     readyWithinMillis: 30_000,
     stopWithinMillis: 15_000,

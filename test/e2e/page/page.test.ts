@@ -3,6 +3,7 @@ import { files } from "./files.ts"
 import { Product } from "./fixtures.ts"
 import { live } from "./live.ts"
 import { player } from "./player.ts"
+import { secure } from "./secure.ts"
 import { sessions } from "./sessions.ts"
 import { states } from "./states.ts"
 
@@ -22,5 +23,8 @@ layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The 
   })
   describe("live", () => {
     live(it)
+  })
+  describe("behind TLS", () => {
+    secure(it)
   })
 })
