@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
+import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { releases } from "../../support/releases.ts"
@@ -56,6 +57,22 @@ describe("The releases", () => {
     assert.strictEqual(
       Schema.decodeUnknownSync(Schema.Struct({ version: Schema.String }))(lock.packages[""]).version,
       version,
+    )
+  })
+
+  it("are published with their section, and not at all without one or under another version", () => {
+    const notesOf = (tag: string) =>
+      spawnSync(join(root, "scripts/release-notes"), [tag], { encoding: "utf8" })
+    const { status, stdout } = notesOf(`v${version}`)
+    assert.strictEqual(status, 0)
+    const [, text = ""] = read("CHANGELOG.md").split(
+      new RegExp(`^## ${version.replaceAll(".", "\\.")} .*$`, "m"),
+    )
+    assert.strictEqual(stdout.trim(), text.split(/^## /m)[0]?.trim())
+    const another = notesOf("v99.0.0")
+    assert.deepStrictEqual(
+      [another.status, another.stdout, another.stderr],
+      [1, "", "package.json has another version than 99.0.0\n"],
     )
   })
 })
