@@ -1,35 +1,24 @@
 import { assert, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import { execFile } from "node:child_process"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { ROOT } from "../support/engines/embeddedPostgres.ts"
-import { request, temporaryFolder, until } from "../support/fixtures.ts"
+import { temporaryFolder, until } from "../support/fixtures.ts"
 import * as Truth from "../support/invariants/Truth.ts"
 import { releases } from "../support/releases.ts"
 import { watch } from "../support/system/Watcher.ts"
 import { checkOut } from "./checkOut.ts"
-import { allShare, drained, makeUpgradeEngines, type Member } from "./upgradeFixtures.ts"
-import { type Player, startUpgradeLoad } from "./upgradeLoad.ts"
+import { agreeOnEnds, agreeOnRanks, changeMuch } from "./upgradeAgreement.ts"
+import { allShare, drained, type Engines, makeUpgradeEngines, type Member } from "./upgradeFixtures.ts"
+import { startUpgradeLoad } from "./upgradeLoad.ts"
 
 const PLAYERS = ["ada", "bob", "cyd", "dan", "eva", "fay"]
 const VIEWERS = 8
 
-/** The smallest change after which a release that does not know of large changes may refuse to tell ranks. */
-const LARGE = 10_001
-
 /** How long the board may take to be the same everywhere when nobody presses any more. */
 const SHOWN_WITHIN = "30 seconds"
-
-/** A process, and the folder of its code. */
-interface Side {
-  readonly folder: string
-  readonly api: Member
-}
-
-type Engines = Effect.Success<typeof makeUpgradeEngines>
 
 const newest = releases().at(-1)
 if (newest === undefined) throw new Error("releases.json names no release")
@@ -94,75 +83,6 @@ const underLoad = Effect.fnUntraced(function* (engines: Engines) {
   return { load, step, conclude }
 })
 
-const Row = Schema.Struct({ rank: Schema.Int, email: Schema.String, score: Schema.Int })
-
-/** What both releases tell a player; a later one may tell more. */
-const RANKS = {
-  "/scores/me": Schema.Struct({
-    rank: Schema.NullOr(Schema.Int),
-    score: Schema.Int,
-    players: Schema.Int,
-    above: Schema.Array(Row),
-    below: Schema.Array(Row),
-  }),
-  "/scores/page": Schema.Struct({ scores: Schema.Array(Row) }),
-}
-
-/** Every player gets the same ranks from both, and both find them right when they count anew. */
-const agreeOnRanks = Effect.fnUntraced(function* (
-  { admin }: Engines,
-  sides: readonly [Side, Side],
-  players: Iterable<Player>,
-) {
-  for (const { token } of players) {
-    for (const [path, told] of Object.entries(RANKS)) {
-      const decode = Schema.decodeUnknownSync(Schema.fromJsonString(told as Schema.Codec<unknown>))
-      const answers = Effect.forEach(sides, ({ api }) =>
-        Effect.map(
-          request(api.url + path, { headers: { authorization: `Bearer ${token}` } }),
-          ({ body, status }) => (status === 200 ? JSON.stringify(decode(body)) : `${status} ${body}`),
-        ),
-      )
-      // A page may be a second old.
-      yield* until(
-        `both agree on ${path}`,
-        answers,
-        ([one, other]) => one === other && (one?.startsWith("{") ?? false),
-      )
-    }
-  }
-  for (const { folder } of sides) {
-    const { code, output } = yield* admin(folder, "ranks", "verify")
-    assert.strictEqual(code, 0, output)
-  }
-})
-
-const statusesOf = ({ api }: Side, { token }: Player, ...paths: ReadonlyArray<string>) =>
-  Effect.forEach(paths, (path) =>
-    Effect.map(
-      request(api.url + path, { headers: { authorization: `Bearer ${token}` } }),
-      ({ status }) => status,
-    ),
-  )
-
-/**
- * A change of many points, where the present code can make one: a release that would tell wrong ranks after it tells none
- * and serves the rest. While no release can make one, the command says so, and nothing changes.
- */
-const changeMuch = Effect.fnUntraced(function* (
-  { admin }: Engines,
-  [old, present]: readonly [Side, Side],
-  player: Player,
-) {
-  const change = ["correct", player.userId, `--amount=${LARGE}`, "--reason", "shows what a large change does"]
-  const { code, output } = yield* admin(ROOT, ...change)
-  if (code !== 0) assert.include(output, "amount")
-  const paths = Object.keys(RANKS)
-  assert.deepStrictEqual(yield* statusesOf(present, player, ...paths), [200, 200])
-  assert.deepStrictEqual(yield* statusesOf(old, player, ...paths), code === 0 ? [503, 503] : [200, 200])
-  assert.deepStrictEqual(yield* statusesOf(old, player, "/scores", "/users/me/history"), [200, 200])
-})
-
 /** An API and a worker. */
 const startPair = ({ start }: Engines, folder: string) =>
   Effect.all([start(folder, "api"), start(folder, "worker")], { concurrency: 2 })
@@ -210,7 +130,9 @@ it.live(`runs ${newest.version} and the present code side by side, there and bac
     ] as const
     const players = new Set(load.accepted.values())
     yield* agreeOnRanks(engines, sides, players)
-    for (const player of players) yield* changeMuch(engines, sides, player)
+    const [changed, ...others] = players
+    yield* agreeOnEnds(engines, sides, others)
+    if (changed !== undefined) yield* changeMuch(engines, sides, changed)
   }).pipe(Effect.scoped),
 )
 

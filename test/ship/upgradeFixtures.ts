@@ -140,11 +140,20 @@ export const makeUpgradeEngines = Effect.gen(function* () {
   const player = (name: string): Player => {
     const [userId, email] = [`${name}-${randomUUID()}`, `${name}@example.com`]
     const times = { iat: nowSeconds, exp: nowSeconds + TOKEN_SECONDS }
-    const token = mint(FakeCognito.key, { ...claims, ...times, sub: userId, jti: randomUUID(), email })
+    const token = mint(FakeCognito.key, {
+      ...claims,
+      ...times,
+      sub: userId,
+      jti: randomUUID(),
+      origin_jti: randomUUID(),
+      email,
+    })
     return { userId, email, token }
   }
   return { postgres, sqs, balancer, complaints, start, leave, admin, player }
 })
+
+export type Engines = Effect.Success<typeof makeUpgradeEngines>
 
 /** Waits until every one of these has had its share of the load since now. */
 export const allShare = Effect.fnUntraced(function* (members: ReadonlyArray<Member>) {
