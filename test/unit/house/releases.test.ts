@@ -60,6 +60,17 @@ describe("The releases", () => {
     )
   })
 
+  it("get fixes as the newest one and the one before", () => {
+    const rows = Array.from(read("SECURITY.md").matchAll(/^\| (\d\S+) \| (.+) \|$/gm), ([, row]) => row)
+    assert.deepStrictEqual(
+      rows,
+      released
+        .map((release) => release.version)
+        .toReversed()
+        .slice(0, 2),
+    )
+  })
+
   it("are published with their section, and not at all without one or under another version", () => {
     const notesOf = (tag: string) =>
       spawnSync(join(root, "scripts/release-notes"), [tag], { encoding: "utf8" })
