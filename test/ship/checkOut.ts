@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { execFile } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync } from "node:fs"
@@ -18,6 +19,10 @@ const MANIFESTS = ["package.json", "package-lock.json", ".npmrc"]
 
 /** An install that downloads everything, on a slow line. */
 const INSTALL_LIMIT_MILLIS = 400_000
+
+const decodeManifest = Schema.decodeUnknownSync(
+  Schema.fromJsonString(Schema.Struct({ version: Schema.String })),
+)
 
 const failure = (message: string) => new EngineFailure({ message })
 
@@ -91,6 +96,8 @@ export const checkOut = Effect.fnUntraced(function* (release: Release, repositor
       await mkdir(source)
       await run("git", ["-C", repository, "archive", `--output=${archive}`, release.commit])
       await run("tar", ["-x", "-f", archive, "-C", source])
+      const { version } = decodeManifest(await readFile(join(source, "package.json"), "utf8"))
+      if (version !== release.version) throw new Error(`its commit is of version ${version}`)
       await symlink(await modulesOf(source), join(source, "node_modules"))
     },
     catch: (error) => failure(`Release ${release.version} could not be installed: ${String(error)}`),

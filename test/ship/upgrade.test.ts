@@ -150,18 +150,20 @@ it.live(`counts on while a start of the present code migrates the schema of ${ne
   }).pipe(Effect.scoped),
 )
 
-it.live("names the command that fetches a release which the clone does not have", () =>
-  Effect.gen(function* () {
-    const folder = join(yield* temporaryFolder, "clone")
-    const clone = ["clone", "--quiet", "--depth=1", "--no-checkout", `file://${ROOT}`, folder]
-    yield* Effect.promise(() => promisify(execFile)("git", clone))
-    const ofShallow = yield* Effect.flip(checkOut(newest, folder))
-    assert.match(ofShallow.message, /does not have release .*: git fetch --unshallow$/)
-    const unknown = { version: "9.9.9", commit: "9".repeat(40) }
-    const ofWhole = yield* Effect.flip(checkOut(unknown))
-    assert.match(
-      ofWhole.message,
-      new RegExp(`release 9.9.9, .*: git fetch (?:--unshallow|origin ${unknown.commit})$`),
-    )
-  }).pipe(Effect.scoped),
+it.live(
+  "names the command that fetches a release which the clone does not have, and refuses a wrong commit",
+  () =>
+    Effect.gen(function* () {
+      const folder = join(yield* temporaryFolder, "clone")
+      const clone = ["clone", "--quiet", "--depth=1", "--no-checkout", `file://${ROOT}`, folder]
+      yield* Effect.promise(() => promisify(execFile)("git", clone))
+      const ofShallow = yield* Effect.flip(checkOut(newest, folder))
+      assert.match(ofShallow.message, /does not have release .*: git fetch --unshallow$/)
+      const unknown = { version: "9.9.9", commit: "9".repeat(40) }
+      const ofWhole = yield* Effect.flip(checkOut(unknown))
+      const command = new RegExp(`release 9.9.9, .*: git fetch (?:--unshallow|origin ${unknown.commit})$`)
+      assert.match(ofWhole.message, command)
+      const wrong = yield* Effect.flip(checkOut({ ...newest, version: "9.9.9" }))
+      assert.include(wrong.message, `its commit is of version ${newest.version}`)
+    }).pipe(Effect.scoped),
 )
