@@ -13,6 +13,7 @@ import { checkOut } from "./checkOut.ts"
 import { agreeOnEnds, agreeOnRanks, changeMuch } from "./upgradeAgreement.ts"
 import { allShare, drained, type Engines, makeUpgradeEngines, type Member } from "./upgradeFixtures.ts"
 import { startUpgradeLoad } from "./upgradeLoad.ts"
+import { openTab } from "./upgradeTabs.ts"
 
 const PLAYERS = ["ada", "bob", "cyd", "dan", "eva", "fay"]
 const VIEWERS = 8
@@ -24,11 +25,16 @@ const newest = releases().at(-1)
 if (newest === undefined) throw new Error("releases.json names no release")
 
 /** A board under load and watched, whose processes change; what happened to whom, and how long each step took. */
-const underLoad = Effect.fnUntraced(function* (engines: Engines) {
+const underLoad = Effect.fnUntraced(function* (engines: Engines, old: string) {
   const { balancer, player, postgres, sqs } = engines
   const viewers = yield* Effect.forEach(Array.from({ length: VIEWERS }), (_, n) =>
     watch(`viewer ${n}`, balancer.url),
   )
+  // Pages that are open during an upgrade, and during a rollback.
+  const tabs = [
+    yield* openTab("a page of the release", old, balancer.url),
+    yield* openTab("a page of the present code", ROOT, balancer.url),
+  ]
   const load = startUpgradeLoad(balancer.url, PLAYERS.map(player))
   yield* Effect.addFinalizer(() => Effect.promise(load.stop))
 
@@ -68,16 +74,14 @@ const underLoad = Effect.fnUntraced(function* (engines: Engines) {
     const board = JSON.stringify(yield* Truth.top(postgres.url))
     yield* until(
       "every viewer has the board of the database",
-      Effect.sync(() => viewers.map((viewer) => JSON.stringify(viewer.newest()))),
+      Effect.sync(() => [...viewers, ...tabs].map(({ newest: shown }) => JSON.stringify(shown()))),
       (shown) => shown.every((one) => one === board),
       SHOWN_WITHIN,
     )
     assert.deepStrictEqual(yield* Truth.reconcile(postgres.url, load.accepted), [])
     assert.deepStrictEqual(yield* Truth.broken(postgres.url), [])
-    assert.deepStrictEqual(
-      viewers.flatMap(({ findings }) => findings),
-      [],
-    )
+    const fallen = [...viewers.map(({ findings }) => findings), ...tabs.map(({ falls }) => falls)].flat()
+    assert.deepStrictEqual(fallen, [])
     assert.deepStrictEqual(engines.complaints, [])
   })
   return { load, step, conclude }
@@ -112,7 +116,7 @@ it.live(`runs ${newest.version} and the present code side by side, there and bac
   Effect.gen(function* () {
     const [old, engines] = yield* Effect.all([checkOut(newest), makeUpgradeEngines], { concurrency: 2 })
     const first = yield* startPair(engines, old)
-    const { load, step, conclude } = yield* underLoad(engines)
+    const { load, step, conclude } = yield* underLoad(engines, old)
     const { enter, leave } = makeMoves(engines)
 
     yield* step(newest.version, allShare(first))
@@ -140,7 +144,7 @@ it.live(`counts on while a start of the present code migrates the schema of ${ne
   Effect.gen(function* () {
     const [old, engines] = yield* Effect.all([checkOut(newest), makeUpgradeEngines], { concurrency: 2 })
     const first = yield* startPair(engines, old)
-    const { step, conclude } = yield* underLoad(engines)
+    const { step, conclude } = yield* underLoad(engines, old)
     const { enter, leave } = makeMoves(engines)
 
     yield* step(newest.version, allShare(first))
