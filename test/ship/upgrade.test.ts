@@ -8,6 +8,7 @@ import { ROOT } from "../support/engines/embeddedPostgres.ts"
 import { temporaryFolder, until } from "../support/fixtures.ts"
 import * as Truth from "../support/invariants/Truth.ts"
 import { releases } from "../support/releases.ts"
+import { watchStalls } from "../support/stalls.ts"
 import { watch } from "../support/system/Watcher.ts"
 import { checkOut } from "./checkOut.ts"
 import { agreeOnEnds, agreeOnRanks, changeMuch } from "./upgradeAgreement.ts"
@@ -35,7 +36,7 @@ const underLoad = Effect.fnUntraced(function* (engines: Engines, old: string) {
     yield* openTab("a page of the release", old, balancer.url),
     yield* openTab("a page of the present code", ROOT, balancer.url),
   ]
-  const load = startUpgradeLoad(balancer.url, PLAYERS.map(player))
+  const load = startUpgradeLoad(balancer.url, PLAYERS.map(player), yield* watchStalls)
   yield* Effect.addFinalizer(() => Effect.promise(load.stop))
 
   const steps: Array<string> = []
@@ -44,7 +45,7 @@ const underLoad = Effect.fnUntraced(function* (engines: Engines, old: string) {
   const told = () =>
     [
       ...steps,
-      `${load.requests()} requests, ${load.failures.length} failed, the slowest took ${Math.round(load.slowestMillis())} ms`,
+      `${load.requests()} requests, ${load.failures.length} failed, ${load.stalled()} sent again because the machine stood still, the slowest took ${Math.round(load.slowestMillis())} ms`,
       `${load.accepted.size} increments were answered 200, and ${load.repeats()} of them were sent twice`,
       `${VIEWERS} viewers got ${sum((viewer) => viewer.frames())} boards on ${sum((viewer) => viewer.connections())} connections, ` +
         `dropped ${sum((viewer) => viewer.dropped())} after a reconnect, and saw ${sum(({ findings }) => findings.length)} go back`,
