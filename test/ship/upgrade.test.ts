@@ -20,7 +20,7 @@ const PLAYERS = ["ada", "bob", "cyd", "dan", "eva", "fay"]
 const VIEWERS = 8
 
 /** How long the board may take to be the same everywhere when nobody presses any more. */
-const SHOWN_WITHIN = "30 seconds"
+const SHOWN_WITHIN = "60 seconds"
 
 const newest = releases().at(-1)
 if (newest === undefined) throw new Error("releases.json names no release")
