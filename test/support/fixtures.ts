@@ -2,7 +2,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { mkdtemp, rm } from "node:fs/promises"
-import { type Agent, type IncomingHttpHeaders, request as nodeRequest } from "node:http"
+import { type Agent, type IncomingHttpHeaders, request as plainRequest } from "node:http"
+import { request as secureRequest } from "node:https"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -18,7 +19,15 @@ export interface Answer {
   readonly body: string
 }
 
-export interface RequestOptions {
+/** How a connection is made. */
+export interface Dialling {
+  /** The certificate, as PEM, that a server which speaks TLS has to have. */
+  readonly ca?: string
+  /** The address of 127.0.0.0/8 that it comes from; the system's choice when left out. */
+  readonly localAddress?: string
+}
+
+export interface RequestOptions extends Dialling {
   /** GET when left out. */
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
@@ -30,8 +39,9 @@ export interface RequestOptions {
 /** Sends one request as it is given, headers and bytes, and reads the whole answer; fails when there is none. */
 export const request = (url: string, options: RequestOptions = {}) =>
   Effect.callback<Answer, Error>((resume) => {
-    const { method = "GET", headers = {}, body, agent = false } = options
-    const sent = nodeRequest(url, { method, headers, agent, timeout: PATIENCE_MILLIS }, (response) => {
+    const { body, ...others } = options
+    const open = url.startsWith("https:") ? secureRequest : plainRequest
+    const sent = open(url, { agent: false, timeout: PATIENCE_MILLIS, ...others }, (response) => {
       const chunks: Array<Buffer> = []
       response.on("data", (chunk: Buffer) => chunks.push(chunk))
       response.on("error", (error) => resume(Effect.fail(error)))
@@ -106,10 +116,11 @@ export interface Viewer {
 export const openViewer = Effect.fnUntraced(function* (
   url: string,
   headers: Readonly<Record<string, string>> = {},
+  dialling: Dialling = {},
 ) {
   const frames: Array<string> = []
   const socket = yield* Effect.acquireRelease(
-    Effect.sync(() => new WebSocket(url.replace(/^http/, "ws"), { headers })),
+    Effect.sync(() => new WebSocket(url.replace(/^http/, "ws"), { headers, ...dialling })),
     (opened) => Effect.sync(() => opened.terminate()),
   )
   let code: number | undefined

@@ -5,6 +5,7 @@ import { live } from "./live.ts"
 import { player } from "./player.ts"
 import { receipts } from "./receipts.ts"
 import { screens } from "./screens.ts"
+import { secure } from "./secure.ts"
 import { sessions } from "./sessions.ts"
 import { states } from "./states.ts"
 
@@ -30,5 +31,8 @@ layer(Product.layer, { excludeTestServices: true, timeout: "60 seconds" })("The 
   })
   describe("live", () => {
     live(it)
+  })
+  describe("behind TLS", () => {
+    secure(it)
   })
 })

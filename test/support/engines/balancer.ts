@@ -23,7 +23,9 @@ export const startBalancer = Effect.fnUntraced(function* () {
 
   const server = createServer((client) => {
     const ready = [...backends].flatMap(([backend, isReady]) => (isReady ? [backend] : []))
-    const backend = ready[turn++ % ready.length]
+    // Like those in clouds, it rather tries one that is not ready than nobody.
+    const candidates = ready.length === 0 ? [...backends.keys()] : ready
+    const backend = candidates[turn++ % candidates.length]
     if (backend === undefined) return client.destroy()
     const upstream = connect({ host: "127.0.0.1", port: backend.port })
     for (const [socket, other] of [
