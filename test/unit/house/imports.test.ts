@@ -165,6 +165,7 @@ const HOUSE: ReadonlyArray<Room> = [
   // The player's visit through the generated client; it knows nothing of this repository.
   { files: "test/openapi/**", may: [] },
   { files: "test/faults/**", may: OUTSIDE },
+  { files: "test/ship/**", may: OUTSIDE },
   { files: "test/e2e/**", may: [...OUTSIDE, "@aws-sdk/*", "axe-core", "playwright-core", "vite"] },
 ]
 
