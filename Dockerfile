@@ -18,6 +18,14 @@ COPY web ./web
 COPY tsconfig.json ./
 RUN npm run web:build && chmod -R a+rX dist
 
+# What compose.yaml runs in place of Amazon SQS and Amazon Cognito. It is built only if asked for: --target development.
+FROM tools AS development
+COPY src ./src
+COPY scripts ./scripts
+RUN chmod -R a+rX package.json src scripts && install -d -o 1000 -g 1000 /data
+USER 1000:1000
+ENTRYPOINT ["node", "scripts/services.ts"]
+
 # Only what runs: Node reads neither types nor TypeScript in node_modules. Licences stay.
 FROM manifests AS modules
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \

@@ -6,6 +6,7 @@ import { delimiter, dirname, join } from "node:path"
 import { EngineFailure } from "../../support/engines/ChildProcess.ts"
 import { ROOT } from "../../support/engines/embeddedPostgres.ts"
 import { temporaryFolder } from "../../support/fixtures.ts"
+import type { Image } from "./containers.ts"
 import { demand } from "./run.ts"
 
 const STAND_IN = join(import.meta.dirname, "base-image")
@@ -73,10 +74,7 @@ const npmMounts = Effect.gen(function* () {
   ]
 })
 
-/** A file that must not reach an image, and what is in it. */
-const STRAY = { path: ".env", content: "DATABASE_URL=postgres://stray" }
-
-/** A copy of the checkout that only its owner may read, as under umask 077, with a file that must not reach an image. */
+/** A copy of the checkout that only its owner may read, as under umask 077. */
 const privateCheckout = Effect.gen(function* () {
   const copy = yield* temporaryFolder
   const listed = yield* demand("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
@@ -89,7 +87,6 @@ const privateCheckout = Effect.gen(function* () {
       await cp(join(ROOT, path), target, { preserveTimestamps: true })
       await chmod(target, 0o600)
     }
-    await writeFile(join(copy, STRAY.path), STRAY.content)
   })
   return copy
 })
@@ -98,8 +95,8 @@ const privateCheckout = Effect.gen(function* () {
 export const BUILT = { version: "1.2.3-test", revision: "0123456789abcdef0123456789abcdef01234567" }
 
 /**
- * Builds the images and gives their names and the name of their base. Layers of an earlier build are used again; the
- * first one takes two minutes or more, most of it two installs by npm.
+ * Builds both images. Layers of an earlier build are used again; the first one takes minutes, most of it two installs by
+ * npm.
  */
 export const buildImages = Effect.gen(function* () {
   const baseName = yield* standIn
@@ -115,8 +112,15 @@ export const buildImages = Effect.gen(function* () {
     yield* demand("buildah", ["bud", ...how, ...inputs, ...options, `--tag=${name}`, context])
     return name
   })
-  return {
-    base: baseName,
-    product: yield* build("localhost/scoreboard-ship:product"),
+  const product: Image = {
+    name: yield* build("localhost/scoreboard-ship:product"),
+    entrypoint: ["node"],
+    command: ["src/main-api.ts"],
   }
+  const development: Image = {
+    name: yield* build("localhost/scoreboard-ship:development", "--target=development"),
+    entrypoint: ["node", "scripts/services.ts"],
+    command: [],
+  }
+  return { base: baseName, product, development }
 }).pipe(Effect.scoped)

@@ -27,33 +27,53 @@ const LIMITS = [
 
 export type Environment = Readonly<Record<string, string>>
 
-interface Command {
-  readonly command: string
-  readonly args: ReadonlyArray<string>
+/** An image, and what it runs: `buildah run` does not look. */
+export interface Image {
+  readonly name: string
+  readonly entrypoint: ReadonlyArray<string>
+  /** What follows the entrypoint when there are no other arguments. */
+  readonly command: ReadonlyArray<string>
 }
 
-/** The command that runs Node in a container with these arguments; what it left behind is gone with the scope. */
-const prepare = Effect.fnUntraced(function* (
-  runtime: Runtime,
-  image: string,
-  args: ReadonlyArray<string>,
-  environment: Environment,
-) {
-  const env = Object.entries(environment).map(([name, value]) => `--env=${name}=${value}`)
+export interface Options {
+  /** Those of the image when left out. */
+  readonly args?: ReadonlyArray<string>
+  readonly env?: Environment
+  /** Folders of this machine: `<folder>:<place>`. */
+  readonly volumes?: ReadonlyArray<string>
+}
+
+/** The command that runs an image in a container; what it left behind is gone with the scope. */
+const prepare = Effect.fnUntraced(function* (runtime: Runtime, image: Image, options: Options) {
+  const { args = [], env = {}, volumes = [] } = options
+  const given = [
+    `--user=${USER}:${USER}`,
+    ...Object.entries(env).map(([name, value]) => `--env=${name}=${value}`),
+    ...volumes.map((volume) => `--volume=${volume}`),
+  ]
   if (runtime === "podman") {
     const name = `scoreboard-ship-${randomUUID()}`
     yield* Effect.addFinalizer(() => run("podman", ["rm", "--force", "--time=0", "--ignore", name]))
-    const options = ["--runtime=runc", "run", "--rm", `--name=${name}`, "--network=host", "--log-driver=none"]
-    const user = [`--user=${USER}:${USER}`, "--passwd=false"]
-    return { command: "podman", args: [...options, ...LIMITS, ...user, ...env, image, ...args] }
+    const how = ["--runtime=runc", "run", "--rm", `--name=${name}`, "--network=host", "--log-driver=none"]
+    return {
+      command: "podman",
+      args: [...how, "--passwd=false", ...LIMITS, ...given, image.name, ...args],
+    }
   }
-  const container = yield* Effect.acquireRelease(demand("buildah", ["from", "--pull-never", image]), (name) =>
-    run("buildah", ["rm", name]),
+  const container = yield* Effect.acquireRelease(
+    demand("buildah", ["from", "--pull-never", image.name]),
+    (name) => run("buildah", ["rm", name]),
   )
-  const options = ["run", "--isolation=chroot", `--user=${USER}:${USER}`, ...env]
-  const made: Command = { command: "buildah", args: [...options, container, "--", "node", ...args] }
-  return made
+  const command = [...image.entrypoint, ...(args.length === 0 ? image.command : args)]
+  return { command: "buildah", args: ["run", "--isolation=chroot", ...given, container, "--", ...command] }
 })
+
+/** Runs an image to its end. */
+const once = (runtime: Runtime, image: Image, options: Options) =>
+  prepare(runtime, image, options).pipe(
+    Effect.flatMap(({ command, args }) => run(command, args)),
+    Effect.scoped,
+  )
 
 /** The process that a launcher started last, below it: the one that nothing else is a child of. */
 const leafOf = (pid: number): number => {
@@ -68,50 +88,51 @@ export interface Container extends ChildProcess {
   readonly terminate: Effect.Effect<number | NodeJS.Signals>
 }
 
-/** What this machine's kernel lets us do with containers of an image. */
-export const containersOf = Effect.fnUntraced(function* (image: string) {
-  /** Runs Node with these arguments to its end. */
-  const once =
-    (runtime: Runtime) =>
-    (args: ReadonlyArray<string>, environment: Environment = {}) =>
-      prepare(runtime, image, args, environment).pipe(
-        Effect.flatMap(({ command, args: all }) => run(command, all)),
-        Effect.scoped,
-      )
-
-  const tried: Array<string> = []
-  let runtime: Runtime | undefined
-  for (const candidate of ["podman", "chroot"] as const) {
-    const { code, output } = yield* once(candidate)(["--eval", "0"])
-    if (code === 0) runtime ??= candidate
-    else tried.push(`${candidate}: ${output.split("\n").at(-1)}`)
-    if (runtime !== undefined) break
-  }
-  if (runtime === undefined)
-    return yield* new EngineFailure({ message: `This kernel refuses containers (${tried.join("; ")})` })
-  if (runtime === "chroot")
-    console.warn(`No container with limits can run here, only one without (${tried.join("; ")})`)
-  const used = runtime
-
-  const start = Effect.fnUntraced(function* (options: {
-    readonly args: ReadonlyArray<string>
-    readonly env: Environment
-    readonly readyWhen: RegExp
-  }) {
-    const prepared = yield* prepare(used, image, options.args, options.env)
-    const child = yield* spawn({
-      ...prepared,
-      readyWhen: options.readyWhen,
-      readyWithinMillis: 90_000,
-      stopWithinMillis: 60_000,
-    })
-    // podman hands the signal on, buildah kills its child.
-    const signal =
-      used === "podman"
-        ? child.signal("SIGTERM")
-        : Effect.sync(() => void process.kill(leafOf(child.pid), "SIGTERM"))
-    const container: Container = { ...child, terminate: Effect.andThen(signal, child.exit) }
-    return container
+const start = Effect.fnUntraced(function* (
+  runtime: Runtime,
+  image: Image,
+  options: Options & { readonly readyWhen: RegExp },
+) {
+  const prepared = yield* prepare(runtime, image, options)
+  const child = yield* spawn({
+    ...prepared,
+    readyWhen: options.readyWhen,
+    readyWithinMillis: 90_000,
+    stopWithinMillis: 60_000,
   })
-  return { runtime: used, run: once(used), start }
+  // podman hands the signal on, buildah kills its child.
+  const signal =
+    runtime === "podman"
+      ? child.signal("SIGTERM")
+      : Effect.sync(() => void process.kill(leafOf(child.pid), "SIGTERM"))
+  const container: Container = { ...child, terminate: Effect.andThen(signal, child.exit) }
+  return container
 })
+
+/** What this kernel lets us do with a container of an image that has Node. Fails with the reasons if nothing. */
+const findRuntime = Effect.fnUntraced(function* (image: Image) {
+  const refusals: Array<string> = []
+  for (const runtime of ["podman", "chroot"] as const) {
+    const { code, output } = yield* once(runtime, image, { args: ["--eval", "0"] })
+    if (code === 0) {
+      if (refusals.length > 0)
+        console.warn(`Containers run without limits and a read-only root here (${refusals.join("; ")})`)
+      return runtime
+    }
+    refusals.push(`${runtime}: ${output.split("\n").at(-1)}`)
+  }
+  return yield* new EngineFailure({ message: `This kernel refuses containers (${refusals.join("; ")})` })
+})
+
+/** Finds out how containers run on this machine. `image` starts Node. */
+export const containerRunner = Effect.fnUntraced(function* (image: Image) {
+  const runtime = yield* findRuntime(image)
+  return {
+    runtime,
+    /** Runs an image to its end. */
+    once: (of: Image, options: Options) => once(runtime, of, options),
+    /** Starts an image, and waits until a line of its output matches; it ends with the scope. */
+    start: (of: Image, options: Options & { readonly readyWhen: RegExp }) => start(runtime, of, options),
+  }
+})
+export type Runner = Effect.Success<ReturnType<typeof containerRunner>>

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { openViewer, request, until } from "../../support/fixtures.ts"
 import { BUILT } from "./build.ts"
+import { services } from "./compose.ts"
 import { MEMORY_BYTES, USER } from "./containers.ts"
 import { Shipped, signIn } from "./fixtures.ts"
 import { demand } from "./run.ts"
@@ -13,7 +14,7 @@ const MEGABYTE = 1e6
 /** What the image may add to its base: 27 MB today. */
 const MOST_ADDED_BYTES = 60 * MEGABYTE
 /** What a process may hold in memory after the test's few requests: 100 to 150 MB today. */
-const MOST_RESIDENT_BYTES = 300 * MEGABYTE
+const MOST_RESIDENT_BYTES = 400 * MEGABYTE
 
 const Inspected = Schema.fromJsonString(
   Schema.Struct({
@@ -69,8 +70,8 @@ const Around = Schema.fromJsonString(
 )
 
 const lookAround = Effect.gen(function* () {
-  const { containers } = yield* Shipped
-  const { code, stdout, output } = yield* containers.run(["--eval", LOOK_AROUND])
+  const { runner, images } = yield* Shipped
+  const { code, stdout, output } = yield* runner.once(images.product, { args: ["--eval", LOOK_AROUND] })
   assert.strictEqual(code, 0, output)
   return Schema.decodeUnknownSync(Around)(stdout)
 })
@@ -79,7 +80,7 @@ layer(Shipped.layer, { timeout: "20 minutes", excludeTestServices: true })("The 
   it.effect("says what it is, and which version and commit", () =>
     Effect.gen(function* () {
       const { images } = yield* Shipped
-      const config = yield* inspect(images.product)
+      const config = yield* inspect(images.product.name)
       assert.deepStrictEqual(config.Entrypoint, ["node"])
       assert.deepStrictEqual(config.Cmd, ["src/main-api.ts"])
       assert.strictEqual(config.User, "1000:1000")
@@ -92,7 +93,7 @@ layer(Shipped.layer, { timeout: "20 minutes", excludeTestServices: true })("The 
   it.effect("adds few megabytes to its base", () =>
     Effect.gen(function* () {
       const { images } = yield* Shipped
-      const [whole, base] = [yield* sizeOf(images.product), yield* sizeOf(images.base)]
+      const [whole, base] = [yield* sizeOf(images.product.name), yield* sizeOf(images.base)]
       const [all, added] = [whole, whole - base].map((bytes) => `${Math.round(bytes / MEGABYTE)} MB`)
       console.info(`image: ${all}, of which ${added} are the product`)
       assert.isBelow(whole - base, MOST_ADDED_BYTES)
@@ -120,13 +121,13 @@ layer(Shipped.layer, { timeout: "20 minutes", excludeTestServices: true })("The 
 
   it.effect("runs as a user without a name, who can read everything and write nothing", () =>
     Effect.gen(function* () {
-      const { containers } = yield* Shipped
+      const { runner } = yield* Shipped
       const { user, unreadable, write, capabilities, noNewPrivileges, memoryBytes } = yield* lookAround
       assert.strictEqual(user, USER)
       assert.deepStrictEqual(unreadable, [])
       assert.match(capabilities, /^0+$/)
       // Without limits it is the owner of the files that refuses, not the read-only root.
-      if (containers.runtime === "chroot") return assert.deepStrictEqual(write, ["EACCES", "EACCES"])
+      if (runner.runtime === "chroot") return assert.deepStrictEqual(write, ["EACCES", "EACCES"])
       assert.deepStrictEqual(write, ["EROFS", "EROFS"])
       assert.strictEqual(noNewPrivileges, "1")
       assert.strictEqual(memoryBytes, MEMORY_BYTES)
@@ -175,6 +176,42 @@ layer(Shipped.layer, { timeout: "20 minutes", excludeTestServices: true })("The 
       for (const { management } of [api, worker])
         for (const path of ["/health/live", "/health/ready"])
           assert.strictEqual((yield* request(`${management}${path}`)).status, 200, path)
+    }),
+  )
+
+  it.effect("runs the operator's commands beside the processes", () =>
+    Effect.gen(function* () {
+      const { runner, images, env } = yield* Shipped
+      const args = ["src/main-admin.ts", "ranks", "verify"]
+      const verified = yield* runner.once(images.product, { args, env })
+      assert.strictEqual(verified.code, 0, verified.output)
+      assert.include(verified.output, "every level is right")
+    }),
+  )
+
+  it.effect("is told by compose.yaml where the emulators are, and finds them healthy", () =>
+    Effect.gen(function* () {
+      const { runner, images, emulators, api } = yield* Shipped
+      const { DATABASE_URL, REDIS_URL, ...composed } = emulators.composed
+      assert.isDefined(DATABASE_URL)
+      assert.isDefined(REDIS_URL)
+      const names = Object.keys(composed)
+      assert.deepStrictEqual(
+        composed,
+        Object.fromEntries(names.map((name) => [name, emulators.printed[name] ?? "not printed"])),
+      )
+      const help = yield* runner.once(images.development, { args: ["--help"] })
+      for (const port of emulators.usual) assert.include(help.output, `(${port})`)
+
+      // The health checks themselves, with the ports of this test.
+      const check = Effect.fnUntraced(function* (test: ReadonlyArray<string> | undefined, url: string) {
+        const program = String(test?.at(-1)).replace(/http:\/\/127\.0\.0\.1:\d+/, url)
+        assert.include(program, url)
+        return (yield* runner.once(images.product, { args: ["--eval", program] })).code
+      })
+      assert.strictEqual(yield* check(services.api.healthcheck.test, api.management), 0)
+      assert.strictEqual(yield* check(services.emulators.healthcheck.test, emulators.health), 0)
+      assert.strictEqual(yield* check(services.api.healthcheck.test, "http://127.0.0.1:1"), 1)
     }),
   )
 
