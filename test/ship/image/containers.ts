@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { randomUUID } from "node:crypto"
-import { globSync, readFileSync } from "node:fs"
+import { globSync, readFileSync, readlinkSync } from "node:fs"
+import { basename } from "node:path"
 import { type ChildProcess, EngineFailure, spawn } from "../../support/engines/ChildProcess.ts"
 import { demand, run } from "./run.ts"
 
@@ -11,6 +12,10 @@ export type Runtime = "podman" | "chroot"
 export const USER = 4711
 
 export const MEMORY_BYTES = 512 * 1024 * 1024
+
+/** How long a start may take, and an end, in milliseconds: ample on a machine that also does other things. */
+const READY_MILLIS = 90_000
+const STOP_MILLIS = 60_000
 
 /** Everything that an orchestrator can take away from a process. */
 const LIMITS = [
@@ -75,13 +80,26 @@ const once = (runtime: Runtime, image: Image, options: Options) =>
     Effect.scoped,
   )
 
-/** The process that a launcher started last, below it: the one that nothing else is a child of. */
-const leafOf = (pid: number): number => {
-  const [child] = globSync(`/proc/${pid}/task/*/children`).flatMap((path) =>
+/** Processes that others started, without those that they started in turn. */
+const childrenOf = (pid: number) =>
+  globSync(`/proc/${pid}/task/*/children`).flatMap((path) =>
     readFileSync(path, "utf8").split(" ").map(Number).filter(Boolean),
   )
-  return child === undefined ? pid : leafOf(child)
+
+const isNode = (pid: number) => {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`)) === "node"
+  } catch {
+    // It has just ended.
+    return false
+  }
 }
+
+/** The topmost Node below a process. */
+const nodeBelow = (pid: number): number | undefined =>
+  childrenOf(pid)
+    .map((child) => (isNode(child) ? child : nodeBelow(child)))
+    .find((found) => found !== undefined)
 
 export interface Container extends ChildProcess {
   /** Sends SIGTERM to Node, as an orchestrator does, and waits for the end: its exit code, or what ended it. */
@@ -97,15 +115,20 @@ const start = Effect.fnUntraced(function* (
   const child = yield* spawn({
     ...prepared,
     readyWhen: options.readyWhen,
-    readyWithinMillis: 90_000,
-    stopWithinMillis: 60_000,
+    readyWithinMillis: READY_MILLIS,
+    stopWithinMillis: STOP_MILLIS,
   })
-  // podman hands the signal on, buildah kills its child.
+  // podman hands the signal on; buildah kills its child, which then leaves its own children behind.
   const signal =
     runtime === "podman"
       ? child.signal("SIGTERM")
-      : Effect.sync(() => void process.kill(leafOf(child.pid), "SIGTERM"))
-  const container: Container = { ...child, terminate: Effect.andThen(signal, child.exit) }
+      : Effect.sync(() => {
+          const node = nodeBelow(child.pid)
+          if (node !== undefined) process.kill(node, "SIGTERM")
+        })
+  const terminate = Effect.andThen(signal, child.exit)
+  yield* Effect.addFinalizer(() => Effect.timeoutOption(terminate, STOP_MILLIS))
+  const container: Container = { ...child, terminate }
   return container
 })
 

@@ -34,14 +34,16 @@ export const run = (
     return Effect.sync(() => void child.kill("SIGKILL"))
   })
 
-/** The same for a command that has to succeed: its standard output, or a failure with its last lines. */
+/**
+ * The same for a command that has to succeed: its standard output, or a failure with its last line, which mostly says why,
+ * and those before it.
+ */
 export const demand = Effect.fnUntraced(function* (...[command, args, options]: Parameters<typeof run>) {
   const { code, stdout, output } = yield* run(command, args, options)
   if (code === 0) return stdout.trim()
+  const lines = output.split("\n")
+  const [why = "no output"] = lines.slice(-1)
   return yield* new EngineFailure({
-    message: [
-      `${command} ${args.slice(0, 3).join(" ")} ended (${code})`,
-      ...output.split("\n").slice(-20),
-    ].join("\n  "),
+    message: [`${command} ${args[0]} ended with ${code}: ${why}`, ...lines.slice(-20, -1)].join("\n  "),
   })
 })
