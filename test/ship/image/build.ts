@@ -1,3 +1,4 @@
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
 import { existsSync, readFileSync } from "node:fs"
@@ -94,12 +95,19 @@ const privateCheckout = Effect.gen(function* () {
 /** The labels that a release gives. */
 export const BUILT = { version: "1.2.3-test", revision: "0123456789abcdef0123456789abcdef01234567" }
 
+/** Prints how long a step took. */
+const timed = <A, E, R>(name: string, step: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.timed(step), ([duration, result]) => {
+    console.info(`${name}: ${Duration.toSeconds(duration).toFixed(0)} s`)
+    return result
+  })
+
 /**
  * Builds both images. Layers of an earlier build are used again; the first one takes minutes, most of it two installs by
- * npm.
+ * npm. `buildah rmi --prune` frees those that no image uses any more.
  */
 export const buildImages = Effect.gen(function* () {
-  const baseName = yield* standIn
+  const baseName = yield* timed("the base", standIn)
   const mounts = yield* npmMounts
   const context = yield* privateCheckout
   const build = Effect.fnUntraced(function* (name: string, ...options: ReadonlyArray<string>) {
@@ -109,7 +117,7 @@ export const buildImages = Effect.gen(function* () {
       ...given.map((argument) => `--build-arg=${argument}`),
       ...mounts.map((mount) => `--volume=${mount}`),
     ]
-    yield* demand("buildah", ["bud", ...how, ...inputs, ...options, `--tag=${name}`, context])
+    yield* timed(name, demand("buildah", ["bud", ...how, ...inputs, ...options, `--tag=${name}`, context]))
     return name
   })
   const product: Image = {
