@@ -24,9 +24,7 @@ const Levels = Layer.unwrap(Effect.as(check([SqlDatabase.config]), SqlLevelsPost
 const { hide, restore, correct, sessions, history } = moderation(userInfo().username)
 
 Command.make("admin").pipe(
-  Command.withDescription(
-    "Commands for operators; DATABASE_URL, or DATABASE_HOST and its like, name the database",
-  ),
+  Command.withDescription("Commands for operators; DATABASE_URL names the database"),
   Command.withSubcommands([
     hide.pipe(Command.provide(Moderation)),
     restore.pipe(Command.provide(Moderation)),
