@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, "../../..")
 const MANUAL = ["README.md", "CONTRIBUTING.md", "docs/*.md", "docs/decisions/*.md"]
 
 /** Words, counted as `wc -w` does. 24,000 were enough before releases, imports and containers had pages. */
-const MOST_WORDS = 28_000
+const MOST_WORDS = 29_000
 
 const wordsOf = (path: string) => readFileSync(join(root, path), "utf8").match(/\S+/g)?.length ?? 0
 
