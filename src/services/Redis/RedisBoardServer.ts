@@ -16,11 +16,12 @@ export const layer = Layer.effect(
       absent: undefined,
       read: Effect.tryPromise({
         try: () => client.get(BOARD_KEY),
-        catch: (error) => error,
+        catch: (error) => failureOf("readBoard", error),
       }).pipe(
         Effect.map(Option.fromNullOr),
-        Effect.catch((error) =>
-          isWrongType(error) ? Effect.succeedNone : Effect.fail(failureOf("readBoard", error)),
+        Effect.catchIf(
+          ({ cause }) => isWrongType(cause),
+          () => Effect.succeedNone,
         ),
       ),
     })

@@ -179,7 +179,7 @@ where application_name = 'writer' and datname = current_database() and state <> 
         yield* nothingWrong(sql)
         for (const fiber of writers) {
           const exit = fiber.pollUnsafe()
-          if (exit !== undefined) yield* exit
+          if (exit !== undefined) return yield* exit
         }
         looks += 1
       }
