@@ -70,9 +70,9 @@ export const runAdmin =
           ? Effect.void
           : Console.error(product.explain(error))
       }),
-      Effect.provide(CliOutput.layerPresenter(presenter(product.name))),
       Effect.provide(
         Layer.mergeAll(
+          CliOutput.layerPresenter(presenter(product.name)),
           Layer.succeed(References.MinimumLogLevel, "Error"),
           Layer.succeed(References.LogToStderr, true),
         ),

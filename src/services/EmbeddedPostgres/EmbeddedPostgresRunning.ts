@@ -35,17 +35,15 @@ export const findRunning = Effect.fnUntraced(function* (dataDir: string) {
         readFile(join(path, "cluster", "postmaster.pid"), "utf8"),
         readFile(join(path, "password"), "utf8"),
       ]),
-    catch: (cause) => cause,
+    catch: (cause) =>
+      new EmbeddedPostgresFailure({
+        message: `The database of \`npm start\` in ${path} belongs to another user: run the command as that user, or set DATABASE_URL`,
+        cause,
+      }),
   }).pipe(
-    Effect.catch((cause) =>
-      hasCode(cause, "ENOENT") || hasCode(cause, "ENOTDIR")
-        ? Effect.undefined
-        : Effect.fail(
-            new EmbeddedPostgresFailure({
-              message: `The database of \`npm start\` in ${path} belongs to another user: run the command as that user, or set DATABASE_URL`,
-              cause,
-            }),
-          ),
+    Effect.catchIf(
+      ({ cause }) => hasCode(cause, "ENOENT") || hasCode(cause, "ENOTDIR"),
+      () => Effect.undefined,
     ),
   )
   if (files === undefined) return undefined
