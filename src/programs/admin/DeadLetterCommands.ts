@@ -146,7 +146,7 @@ export const deadLettersList = Command.make(
  */
 type Outcome = "redriven" | "copied" | "refused" | "left"
 
-/** Sends ours to the queue, then deletes what SQS took. Not interrupted in between: a copy less to be sent again. */
+/** Sends ours to the queue, then deletes what SQS took. */
 const moveOurs = Effect.fnUntraced(function* (letters: ReadonlyArray<DeadLetter>) {
   const queue = yield* SqsDeadLetters
   const outcomes = new Map<DeadLetter, Outcome>(letters.map((letter) => [letter, "left"]))
@@ -162,13 +162,14 @@ const moveOurs = Effect.fnUntraced(function* (letters: ReadonlyArray<DeadLetter>
     if (!deleted.success.includes(index)) outcomes.set(letter, "redriven")
   }
   return { outcomes, failure: undefined }
-}, Effect.uninterruptible)
+})
 
 const redriveLetters = Effect.fnUntraced(
   function* (flags: { readonly json: boolean; readonly limit: number }) {
     const queue = yield* SqsDeadLetters
     const counts: Record<Outcome, number> = { redriven: 0, copied: 0, refused: 0, left: 0 }
     const messages: Array<Shown & { readonly outcome: Outcome }> = []
+    // Not interrupted between sending, deleting and telling: a copy less to be sent again, and nothing done untold.
     const each = Effect.fnUntraced(function* (letters: ReadonlyArray<DeadLetter>) {
       const { failure, outcomes } = yield* moveOurs(letters)
       for (const [letter, outcome] of outcomes) {
@@ -179,7 +180,7 @@ const redriveLetters = Effect.fnUntraced(
       }
       if (failure !== undefined) return yield* failure
       return letters.filter((letter) => outcomes.get(letter) !== "redriven")
-    })
+    }, Effect.uninterruptible)
     const answer = Effect.suspend(() =>
       Console.log(
         flags.json

@@ -15,15 +15,13 @@ export const layer = Layer.effect(
     return RedisBoard.of({
       absent: undefined,
       read: Effect.tryPromise({
-        try: () => client.get(BOARD_KEY),
+        try: () =>
+          client.get(BOARD_KEY).catch((error: unknown) => {
+            if (isWrongType(error)) return null
+            throw error
+          }),
         catch: (error) => failureOf("readBoard", error),
-      }).pipe(
-        Effect.map(Option.fromNullOr),
-        Effect.catchIf(
-          ({ cause }) => isWrongType(cause),
-          () => Effect.succeedNone,
-        ),
-      ),
+      }).pipe(Effect.map(Option.fromNullOr)),
     })
   }),
 )
