@@ -1,6 +1,8 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -138,49 +140,72 @@ layer(Engine.layer, OPTIONS)("npm run admin -- import", (it) => {
     }).pipe(Effect.provide(api())),
   )
 
-  it.effect("continues after a kill in the middle, beside a second run of the same file and increments", () =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const token = yield* signIn()
-      const file = yield* written("players.csv", manyPlayers(1_500))
-      const imported = Effect.map(
-        sql<{ readonly n: number }>`select count(*)::int as n from score_events where kind = 'imported'`,
-        ([row]) => row?.n ?? 0,
-      )
-      const killed = yield* start(file, "--verified")
-      yield* until("some scores are imported", imported, (n) => n > 0)
-      killed.child.kill("SIGKILL")
-      yield* killed.ended
-      assert.isBelow(yield* imported, 1_500)
-      // A player who was imported, and presses before the next run.
-      const [pressed] = yield* sql<{ readonly id: UserId }>`
+  it.effect(
+    "continues after an interruption and a kill in the middle, beside a second run of the same file and increments",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const token = yield* signIn()
+        const file = yield* written("players.csv", manyPlayers(1_500))
+        const imported = Effect.map(
+          sql<{ readonly n: number }>`select count(*)::int as n from score_events where kind = 'imported'`,
+          ([row]) => row?.n ?? 0,
+        )
+        // Both runs stop at a row that somebody locks, so they are surely ended in the middle.
+        const isWaiting = Effect.map(
+          sql`select 1 from pg_stat_activity where application_name = 'scoreboard import' and wait_event_type = 'Lock'`,
+          (rows) => rows.length > 0,
+        )
+        yield* sql`insert into users (id, email) values ('player 700', 'p700@example.com')`
+        yield* sql`insert into scores (user_id, score, reached) values ('player 700', 0, 0)`
+        const release = yield* Deferred.make<void>()
+        const lock = yield* sql`select from scores where user_id = 'player 700' for update`.pipe(
+          Effect.andThen(Deferred.await(release)),
+          sql.withTransaction,
+          Effect.forkChild,
+        )
+        for (const signal of ["SIGINT", "SIGKILL"] as const) {
+          const { child, ended, written: said } = yield* start(file, "--verified")
+          yield* until("it waits for the row", isWaiting, (waits) => waits)
+          child.kill(signal)
+          const code = yield* ended
+          if (signal === "SIGKILL") continue
+          assert.strictEqual(code, 130, said.err)
+          assert.match(said.err, /Stopped after \d+ lines. Run the same command again/)
+        }
+        assert.isAbove(yield* imported, 0)
+        assert.isBelow(yield* imported, 1_500)
+        yield* Deferred.succeed(release, undefined)
+        yield* Fiber.join(lock)
+        // A player who was imported, and presses before the next run.
+        const [pressed] = yield* sql<{ readonly id: UserId }>`
 select user_id as id from score_events where kind = 'imported' order by id limit 1`
-      assert.isDefined(pressed)
-      const press = { userId: pressed.id, email: undefined, key: undefined, tokenId: undefined }
-      yield* (yield* Sql).increment([press])
-      const runs = yield* Effect.all(
-        [
-          run(file, "--verified"),
-          run(file, "--verified"),
-          Effect.forEach(Array.from({ length: 20 }), () => increment(token), { discard: true }),
-        ],
-        { concurrency: "unbounded" },
-      )
-      for (const { code, err } of runs.slice(0, 2).flatMap((one) => (one === undefined ? [] : [one]))) {
-        assert.strictEqual(code, 0, err)
-      }
-      assert.strictEqual(yield* imported, 1_500)
-      assert.deepStrictEqual(
-        yield* sql`
+        assert.isDefined(pressed)
+        const press = { userId: pressed.id, email: undefined, key: undefined, tokenId: undefined }
+        yield* (yield* Sql).increment([press])
+        const runs = yield* Effect.all(
+          [
+            run(file, "--verified"),
+            run(file, "--verified"),
+            Effect.forEach(Array.from({ length: 20 }), () => increment(token), { discard: true }),
+          ],
+          { concurrency: "unbounded" },
+        )
+        for (const { code, err } of runs.slice(0, 2).flatMap((one) => (one === undefined ? [] : [one]))) {
+          assert.strictEqual(code, 0, err)
+        }
+        assert.strictEqual(yield* imported, 1_500)
+        assert.deepStrictEqual(
+          yield* sql`
 select user_id from scores s full join (select user_id, sum(coalesce(points, amount)) as total from score_events group by 1) e using (user_id)
 where s.score is distinct from e.total`,
-        [],
-      )
-      assert.deepStrictEqual(
-        yield* sql`select user_id from scores where user_id like 'player %' and score <> 1 + substr(user_id, 8)::int % 20`,
-        [{ user_id: pressed.id }],
-      )
-    }).pipe(Effect.provide(api())),
+          [],
+        )
+        assert.deepStrictEqual(
+          yield* sql`select user_id from scores where user_id like 'player %' and score <> 1 + substr(user_id, 8)::int % 20`,
+          [{ user_id: pressed.id }],
+        )
+      }).pipe(Effect.provide(api())),
   )
 
   it.effect(

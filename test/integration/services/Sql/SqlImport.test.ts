@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { UserId } from "../../../../src/domain/Score.ts"
+import { HIGHEST_SET_SCORE, UserId } from "../../../../src/domain/Score.ts"
 import type { ImportedScore, ImportOutcome } from "../../../../src/services/Sql/SqlImport.ts"
 import { by, Engine, operatorOn, serviceOn } from "./fixtures.ts"
 import { consistent, importOn, openImport, RULES, scoreOf, state } from "./importFixtures.ts"
@@ -12,6 +12,8 @@ import { numbers } from "./ranksFixtures.ts"
 const HIGHEST_SCORES = [
   { seed: 1, highest: 39 },
   { seed: 2, highest: 39 },
+  { seed: 3, highest: 1_000_000_000 },
+  { seed: 4, highest: HIGHEST_SET_SCORE },
 ]
 
 const OPTIONS = { timeout: "60 seconds", excludeTestServices: true } as const
