@@ -19,13 +19,14 @@ export const ADD_TO_NODE = `on conflict (period, level, block, shard) do update 
 
 /**
  * How many visible players have more points than a score, which is an expression of SQL: the sum over the levels of those
- * who share its digits above the level and have a larger digit there. 14 descents of an index, each to at most 16 rows,
- * however many players there are and whatever the score. Element 16 of an array of 15 is null: nobody has more than 15.
+ * who share its digits above the level and have a larger digit there. One descent of an index for each of the levels that
+ * anybody has a digit on, at most 14, each to at most 16 rows, however many players there are. Element 16 of an array of 15 is null: nobody has more than 15.
  * Each `offset 0` keeps the planner from reading the whole table instead, which it would do while the table is small, and
  * go on doing with the plan that it keeps. The sum of whole numbers in float8 is exact to 2^53.
  */
 export const playersAbove = (sql: SqlClient.SqlClient, score: Fragment) => sql`
-  (select coalesce(sum(y.players), 0) from (select ${score} as s offset 0) e, generate_series(0, 13) l, lateral (
+  (select coalesce(sum(y.players), 0) from (select ${score} as s offset 0) e,
+    (select generate_series(0, (select max(level) from rank_node where period = 0)) as l offset 0) g, lateral (
     select (array[${sql.literal(NODE_COLUMNS.join(", "))}])[((s >> (4 * l)) & 15) + 1]::float8 as players from rank_node n
     where n.period = 0 and n.level = l and n.block = s >> (4 * l + 4) offset 0) y)`
 
