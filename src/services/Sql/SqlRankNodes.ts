@@ -30,6 +30,8 @@ export const playersAbove = (sql: SqlClient.SqlClient, score: Fragment) => sql`
     select (array[${sql.literal(NODE_COLUMNS.join(", "))}])[((s >> (4 * l)) & 15) + 1]::float8 as players from rank_node n
     where n.period = 0 and n.level = l and n.block = s >> (4 * l + 4) offset 0) y)`
 
-/** How many visible players have at least one point: those of block 0 at each level have a first digit there. */
+/** How many visible players have at least one point: those of block 0 on each level have their first digit there. */
 export const playersRanked = (sql: SqlClient.SqlClient) => sql`
-  (select coalesce(sum(c1), 0)::float8 from rank_node where period = 0 and level between 0 and 13 and block = 0)`
+  (select coalesce(sum(y.players), 0) from
+    (select generate_series(0, (select max(level) from rank_node where period = 0)) as l offset 0) g, lateral (
+    select c1::float8 as players from rank_node n where n.period = 0 and n.level = l and n.block = 0 offset 0) y)`
