@@ -30,8 +30,16 @@ export const playersAbove = (sql: SqlClient.SqlClient, score: Fragment) => sql`
     select (array[${sql.literal(NODE_COLUMNS.join(", "))}])[((s >> (4 * l)) & 15) + 1]::float8 as players from rank_node n
     where n.period = 0 and n.level = l and n.block = s >> (4 * l + 4) offset 0) y)`
 
-/** How many visible players have at least one point: those of block 0 on each level have their first digit there. */
-export const playersRanked = (sql: SqlClient.SqlClient) => sql`
-  (select coalesce(sum(y.players), 0) from
+/**
+ * One row (players, first, second): how many visible players have at least one point, and how many have more than each of
+ * two scores, which may be null. In one pass, because the scores of one stretch share most of their nodes, and the players
+ * with points are those of block 0 whose digit is at least 1.
+ */
+export const playersAboveBoth = (sql: SqlClient.SqlClient, first: Fragment, second: Fragment) => sql`
+  select coalesce(sum(c[1]) filter (where block = 0), 0)::float8 as players,
+    coalesce(sum(c[((a >> (4 * l)) & 15) + 1]) filter (where block = a >> (4 * l + 4)), 0)::float8 as first,
+    coalesce(sum(c[((b >> (4 * l)) & 15) + 1]) filter (where block = b >> (4 * l + 4)), 0)::float8 as second
+  from (select ${first} as a, ${second} as b offset 0) e,
     (select generate_series(0, (select max(level) from rank_node where period = 0)) as l offset 0) g, lateral (
-    select c1::float8 as players from rank_node n where n.period = 0 and n.level = l and n.block = 0 offset 0) y)`
+    select block, array[${sql.literal(NODE_COLUMNS.join(", "))}] as c from rank_node n
+    where n.period = 0 and n.level = l and n.block = any (array[0, a >> (4 * l + 4), b >> (4 * l + 4)]) offset 0) y`
