@@ -14,7 +14,7 @@ import { commitIncrements } from "../src/services/Sql/SqlCommit.ts"
 import { SqlLevels } from "../src/services/Sql/SqlLevels.ts"
 import * as SqlLevelsPostgres from "../src/services/Sql/SqlLevelsPostgres.ts"
 import { pageStatement, selectStanding, standingStatement } from "../src/services/Sql/SqlRanks.ts"
-import { playersAbove } from "../src/services/Sql/SqlRankNodes.ts"
+import { playersAboveBoth } from "../src/services/Sql/SqlRankNodes.ts"
 import { wrongNodes } from "../src/services/Sql/SqlWrongNodes.ts"
 import * as Postgres from "../test/support/engines/Postgres.ts"
 import { batchOf, everyTenMillis, forSeconds, latencies, SERVER, somebody, times, told } from "./players.ts"
@@ -37,7 +37,8 @@ const LOAD_SECONDS = 10
 
 /** The rank alone: a player's score by its key, then the nodes. */
 const rankOf = (sql: SqlClient.SqlClient, userId: UserId) => sql`
-select 1 + ${playersAbove(sql, sql`(select score from scores where user_id = ${userId} and not hidden)`)} as rank`
+select 1 + first as rank
+from (${playersAboveBoth(sql, sql`(select score from scores where user_id = ${userId} and not hidden)`, sql`null::bigint`)}) n`
 
 const countRank = (sql: SqlClient.SqlClient, userId: UserId) => sql`
 select 1 + count(*)::float8 as rank from scores

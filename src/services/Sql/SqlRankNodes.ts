@@ -18,17 +18,20 @@ export const ADD_TO_NODE = `on conflict (period, level, block, shard) do update 
 )}`
 
 /**
- * How many visible players have more points than a score, which is an expression of SQL: the sum over the levels of those
- * who share its digits above the level and have a larger digit there. 14 descents of an index, each to at most 16 rows,
- * however many players there are and whatever the score. Element 16 of an array of 15 is null: nobody has more than 15.
- * Each `offset 0` keeps the planner from reading the whole table instead, which it would do while the table is small, and
- * go on doing with the plan that it keeps. The sum of whole numbers in float8 is exact to 2^53.
+ * One row (players, first, second): how many visible players have at least one point, and how many have more than each of
+ * two scores, which are expressions of SQL and may be null. The players above a score are those who share its digits above
+ * a level and have a larger digit there, summed over the levels. One descent of an index for each block on each of the
+ * levels that anybody has a digit on, at most 14, each to at most 16 rows, however many players there are. The scores of
+ * one stretch share most of their nodes, and the players with points are those of block 0 whose digit is at least 1.
+ *
+ * Element 16 of an array of 15 is null: nobody has more than 15. Each `offset 0` keeps the planner from reading the whole
+ * table instead, which it would do while the table is small, and go on doing with the plan that it keeps.
  */
-export const playersAbove = (sql: SqlClient.SqlClient, score: Fragment) => sql`
-  (select coalesce(sum(y.players), 0) from (select ${score} as s offset 0) e, generate_series(0, 13) l, lateral (
-    select (array[${sql.literal(NODE_COLUMNS.join(", "))}])[((s >> (4 * l)) & 15) + 1]::float8 as players from rank_node n
-    where n.period = 0 and n.level = l and n.block = s >> (4 * l + 4) offset 0) y)`
-
-/** How many visible players have at least one point: those of block 0 at each level have a first digit there. */
-export const playersRanked = (sql: SqlClient.SqlClient) => sql`
-  (select coalesce(sum(c1), 0)::float8 from rank_node where period = 0 and level between 0 and 13 and block = 0)`
+export const playersAboveBoth = (sql: SqlClient.SqlClient, first: Fragment, second: Fragment) => sql`
+  select coalesce(sum(c[1]) filter (where block = 0), 0)::float8 as players,
+    coalesce(sum(c[((a >> (4 * l)) & 15) + 1]) filter (where block = a >> (4 * l + 4)), 0)::float8 as first,
+    coalesce(sum(c[((b >> (4 * l)) & 15) + 1]) filter (where block = b >> (4 * l + 4)), 0)::float8 as second
+  from (select ${first} as a, ${second} as b offset 0) e,
+    (select generate_series(0, (select max(level) from rank_node where period = 0)) as l offset 0) g, lateral (
+    select block, array[${sql.literal(NODE_COLUMNS.join(", "))}] as c from rank_node n
+    where n.period = 0 and n.level = l and n.block = any (array[0, a >> (4 * l + 4), b >> (4 * l + 4)]) offset 0) y`

@@ -5,7 +5,7 @@ import type * as SqlError from "effect/sql/SqlError"
 import { NEIGHBOURS, percentileOf, RANK_PAGE, type RankPage, ranksOf } from "../../domain/Ranks.ts"
 import { BOARD_SIZE, BoardStamp, Count } from "../../domain/Score.ts"
 import type { RankPageRequest, StandingAnswer, StandingRequest } from "./Sql.ts"
-import { playersAbove, playersRanked } from "./SqlRankNodes.ts"
+import { playersAboveBoth } from "./SqlRankNodes.ts"
 import { isRefused } from "./SqlRevocation.ts"
 
 /**
@@ -43,6 +43,7 @@ stretch as materialized (
   select 'above' as side, * from above union all select 'me', score, reached, user_id from me union all select 'below', * from below),
 first as materialized (select max(score) as score from stretch),
 second as materialized (select max(score) as score from stretch where score < (select score from first)),
+ahead as materialized (${playersAboveBoth(sql, sql`(select score from first)`, sql`(select score from second)`)}),
 top as materialized (select user_id, score, reached from scores where not hidden and score > 0
   order by score desc, reached, user_id limit ${ten})
 select ${isRefused(sql, request)} as revoked,
@@ -53,9 +54,9 @@ select ${isRefused(sql, request)} as revoked,
     where exists (select from top where user_id = ${request.userId})
       and (t.score > me.score or (t.score = me.score and (t.reached, t.user_id) <= (me.reached, me.user_id)))
       and exists (select from users u where u.id = t.user_id)) as place,
-  ${playersRanked(sql)} as players,
-  ${playersAbove(sql, sql`(select score from first)`)} as ahead_of_first,
-  ${playersAbove(sql, sql`(select score from second)`)} as ahead_of_second,
+  (select players from ahead) as players,
+  (select first from ahead) as ahead_of_first,
+  (select second from ahead) as ahead_of_second,
   coalesce((select json_agg(json_build_object('side', t.side, 'email', u.email, 'score', t.score)
       order by t.score desc, t.reached, t.user_id)
     from stretch t left join users u on u.id = t.user_id), '[]') as stretch`
@@ -143,10 +144,11 @@ with stretch as materialized (
       order by score desc, reached, user_id limit ${most})) s
   order by score desc, reached, user_id limit ${request.limit}),
 first as materialized (select max(score) as score from stretch),
-second as materialized (select max(score) as score from stretch where score < (select score from first))
+second as materialized (select max(score) as score from stretch where score < (select score from first)),
+ahead as materialized (${playersAboveBoth(sql, sql`(select score from first)`, sql`(select score from second)`)})
 select
-  ${playersAbove(sql, sql`(select score from first)`)} as ahead_of_first,
-  ${playersAbove(sql, sql`(select score from second)`)} as ahead_of_second,
+  (select first from ahead) as ahead_of_first,
+  (select second from ahead) as ahead_of_second,
   coalesce((select json_agg(json_build_object('email', u.email, 'score', t.score, 'reached', t.reached::text)
       order by t.score desc, t.reached, t.user_id)
     from stretch t left join users u on u.id = t.user_id), '[]') as stretch`

@@ -7,7 +7,7 @@ import type { RankedScore } from "../../../../src/domain/Ranks.ts"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { type IncrementRequest, Sql } from "../../../../src/services/Sql/Sql.ts"
 import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
-import { playersAbove } from "../../../../src/services/Sql/SqlRankNodes.ts"
+import { playersAboveBoth } from "../../../../src/services/Sql/SqlRankNodes.ts"
 import * as Postgres from "../../../support/engines/Postgres.ts"
 
 /** One server for a file; each test takes a fresh database. */
@@ -53,7 +53,7 @@ export const wrongRanks = (sql: SqlClient.SqlClient) =>
     sql<{ readonly wrong: number }>`
 select count(*)::int as wrong from (
   select rank() over (order by score desc) as counted,
-    1 + ${playersAbove(sql, sql`s.score`)} as looked_up
+    1 + (select first from (${playersAboveBoth(sql, sql`s.score`, sql`null::bigint`)}) n) as looked_up
   from scores s where not hidden) r
 where counted <> looked_up`,
     (rows) => rows[0]?.wrong,
