@@ -45,6 +45,14 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("An ad
           /^admin correct: Invalid value for flag --amount: "0"\. Expected not 0\. See admin correct --help\n$/,
         ],
         [
+          ["correct", "ada", "--amount", "1", "--reason", "x", "--key", "ticket 17"],
+          /^admin correct: [^\n]*"ticket 17"\. Expected 1 to 255 printable ASCII characters without a space\. See [^\n]*\n$/,
+        ],
+        [
+          ["undo", "ada", "--event", "first", "--reason", "x"],
+          /^admin undo: [^\n]*"first"\. Expected the number of an event, of at most 18 digits\. See [^\n]*\n$/,
+        ],
+        [
           ["hide", "ada", "--reason", ""],
           /^admin hide: Missing value for flag --reason\. Expected a value with a length of at least 1\. See [^\n]*\n$/,
         ],
