@@ -8,7 +8,9 @@ export const HISTORY_PAGE = 100
  * A point in a player's history. Clients get it as `next` and treat it as opaque. 18 digits fit into PostgreSQL's
  * `bigint`, and more events than that will not happen.
  */
-export const HistoryCursor = Schema.String.check(Schema.isPattern(/^[1-9][0-9]{0,17}$/u))
+export const HistoryCursor = Schema.String.check(
+  Schema.isPattern(/^[1-9][0-9]{0,17}$/u, { expected: "the number of an event, of at most 18 digits" }),
+)
 
 const HistoryEntry = Schema.Struct({
   id: HistoryCursor.annotate({ description: "Identifies this change among all changes of the caller." }),

@@ -25,12 +25,21 @@ const EXIT = {
 
 const { formatCliError } = CliOutput.defaultFormatter({ colors: false })
 
-const inOneLine = (text: string) => text.trim().replaceAll(/\s*\n\s*/g, " ")
+/** One problem with the command line, as one sentence or two without the last full stop. */
+const problemOf = (error: CliError.CliError) => {
+  const [text, ...rest] = formatCliError(error)
+    .trim()
+    .split(/\s*\n\s*/)
+  const suggested = "suggestions" in error && error.suggestions.length > 0
+  const lines = suggested ? [`${text}. Did you mean ${error.suggestions.join(" or ")}?`] : [text, ...rest]
+  return lines.join(" ").replace("Expected: Schema validation failed: Expected", "Expected")
+}
 
 /** What is wrong with a command line, in one line, and where its help is. */
 const usageError = (commandPath: ReadonlyArray<string>, problems: ReadonlyArray<string>) => {
   const command = commandPath.join(" ")
-  return Console.error(`${command}: ${problems.map(inOneLine).join("; ")}. See ${command} --help`)
+  const text = problems.join("; ")
+  return Console.error(`${command}: ${text}${text.endsWith("?") ? "" : "."} See ${command} --help`)
 }
 
 const subcommandsOf = (doc: HelpDoc) =>
@@ -41,7 +50,7 @@ const presenter = (product: string): CliOutput.Presenter => ({
   present: (event) => {
     if (event._tag === "Version") return Console.log(`${product} ${event.version}`)
     if (event._tag === "InvalidInvocation") {
-      return usageError(event.commandPath, event.errors.map(formatCliError))
+      return usageError(event.commandPath, event.errors.map(problemOf))
     }
     return event.reason === "Requested"
       ? CliOutput.defaultPresenter.present(event)

@@ -15,7 +15,9 @@ const Amount = Schema.Int.check(
 )
 
 /** As long as a client's key: the index takes no text of any length. */
-const Key = Schema.String.check(Schema.isPattern(/^[!-~]{1,255}$/u))
+const Key = Schema.String.check(
+  Schema.isPattern(/^[!-~]{1,255}$/u, { expected: "1 to 255 printable ASCII characters without a space" }),
+)
 
 const refuseScore = (score: number) =>
   refuse(`The score is ${score}: it cannot go below 0 or above ${HIGHEST_SET_SCORE}`)

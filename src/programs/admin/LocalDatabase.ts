@@ -33,11 +33,11 @@ export const LocalDatabase = ConfigProvider.layerAdd(
     const found = yield* find
     if (found === undefined) {
       return yield* new AdminUnanswered({
-        message: `Configuration: DATABASE_URL is not set, and no \`npm start\` runs in this folder (${LOCAL_POSTGRES})`,
+        message: `Configuration: neither DATABASE_URL nor DATABASE_HOST is set, and no \`npm start\` runs in this folder (${LOCAL_POSTGRES}). With the settings of a file: node --env-file=.env src/main-admin.ts …`,
       })
     }
     yield* Console.error(
-      `Database: that of \`npm start\` in ${found.path}, 127.0.0.1:${found.port}, because DATABASE_URL is not set`,
+      `Database: that of \`npm start\` in ${found.path}, 127.0.0.1:${found.port}, because the environment names none`,
     )
     return ConfigProvider.fromEnvRecord({ DATABASE_URL: Redacted.value(found.url) })
   }),

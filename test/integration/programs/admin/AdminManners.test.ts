@@ -32,10 +32,29 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("An ad
       for (const [args, problem] of [
         [[], /^admin: name one of its commands: hide, [^\n]*\. See admin --help\n$/],
         [["hide"], /^admin hide: Missing required argument: user\. See admin hide --help\n$/],
-        [["rank"], /^admin: Unknown subcommand "rank" for "admin" Did you mean this\? ranks\. See [^\n]*\n$/],
+        [
+          ["rank"],
+          /^admin: Unknown subcommand "rank" for "admin"\. Did you mean ranks\? See admin --help\n$/,
+        ],
+        [
+          ["import", "players.csv", "--dryrun"],
+          /^admin import: Unrecognized flag: --dryrun in command admin import\. Did you mean --dry-run\? See [^\n]*\n$/,
+        ],
         [
           ["correct", "ada", "--amount", "0", "--reason", "x"],
-          /^admin correct: Invalid value for flag --amount: "0"\. [^\n]*not 0[^\n]*\n$/,
+          /^admin correct: Invalid value for flag --amount: "0"\. Expected not 0\. See admin correct --help\n$/,
+        ],
+        [
+          ["correct", "ada", "--amount", "1", "--reason", "x", "--key", "ticket 17"],
+          /^admin correct: [^\n]*"ticket 17"\. Expected 1 to 255 printable ASCII characters without a space\. See [^\n]*\n$/,
+        ],
+        [
+          ["undo", "ada", "--event", "first", "--reason", "x"],
+          /^admin undo: [^\n]*"first"\. Expected the number of an event, of at most 18 digits\. See [^\n]*\n$/,
+        ],
+        [
+          ["hide", "ada", "--reason", ""],
+          /^admin hide: Missing value for flag --reason\. Expected a value with a length of at least 1\. See [^\n]*\n$/,
         ],
       ] as const) {
         const { code, err, out } = yield* runAdmin(args)
@@ -69,7 +88,7 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("An ad
       assert.deepStrictEqual(yield* runAdmin(["ranks", "verify"], { cwd }), {
         code: 3,
         out: "",
-        err: "Configuration: DATABASE_URL is not set, and no `npm start` runs in this folder (.data/postgres)\n",
+        err: "Configuration: neither DATABASE_URL nor DATABASE_HOST is set, and no `npm start` runs in this folder (.data/postgres). With the settings of a file: node --env-file=.env src/main-admin.ts …\n",
       })
     }),
   )
@@ -91,7 +110,7 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("An ad
         assert.strictEqual(found.code, 0, found.err)
         assert.match(
           found.err,
-          /^Database: that of `npm start` in \/[^\n]*\.data\/postgres, 127\.0\.0\.1:\d+, because DATABASE_URL is not set\n$/,
+          /^Database: that of `npm start` in \/[^\n]*\.data\/postgres, 127\.0\.0\.1:\d+, because the environment names none\n$/,
         )
         assert.deepStrictEqual(yield* sql`select * from scores`, [])
 
