@@ -226,9 +226,12 @@ export const waitingForTransactions = <A, E, R>(
   sql`set statement_timeout = 0`.pipe(
     // A lock that waits in nobody's way needs no limit, and a build that is cut off is lost.
     Effect.andThen(sql`set lock_timeout = 0`),
+    // By a stricter default, a statement beside increments would fail.
+    Effect.andThen(sql`set default_transaction_isolation = 'read committed'`),
     Effect.andThen(statements),
     // A reset fails only with its connection, and the settings end with that, too.
     Effect.ensuring(Effect.ignore(sql`reset statement_timeout`)),
     Effect.ensuring(Effect.ignore(sql`reset lock_timeout`)),
+    Effect.ensuring(Effect.ignore(sql`reset default_transaction_isolation`)),
     Effect.raceFirst(watch(wait.watcher, makeAccount(wait.what), true)),
   )

@@ -4,8 +4,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Reactivity from "effect/reactivity/Reactivity"
 import type { SqlError } from "effect/sql/SqlError"
-import { waitingForLocks } from "../../../../src/services/Sql/SqlLockWait.ts"
+import { waitingForLocks, waitingForTransactions } from "../../../../src/services/Sql/SqlLockWait.ts"
 import { retireOldRanks } from "../../../../src/services/Sql/SqlOldRanks.ts"
 import { until } from "../../../support/fixtures.ts"
 import { by, Engine, logged, operatorOn, setup } from "./fixtures.ts"
@@ -50,6 +51,25 @@ const autovacuums = (operator: PgClient.PgClient, table: string) => operator`
 select autovacuum_count::int as count from pg_stat_user_tables where relname = ${table}`
 
 layer(Engine.layer, OPTIONS)("A wait for a lock", (it) => {
+  it.effect(
+    "statements outside a transaction see what others commit, whatever the default of the database",
+    () =>
+      Effect.gen(function* () {
+        const { url, operator } = yield* setup
+        const [database] = yield* operator<{ readonly name: string }>`select current_database()::text as name`
+        yield* operator`alter database ${operator(database?.name ?? "")} set default_transaction_isolation = 'serializable'`
+        const watcher = yield* operatorOn(url)
+        const migrator = yield* PgClient.make({ url, maxConnections: 1 })
+        const level = migrator<{
+          readonly level: string
+        }>`select current_setting('transaction_isolation') as level`
+        assert.deepStrictEqual(yield* waitingForTransactions(migrator, { what: "a probe", watcher }, level), [
+          { level: "read committed" },
+        ])
+        assert.deepStrictEqual(yield* level, [{ level: "serializable" }])
+      }).pipe(Effect.provide(Reactivity.layer)),
+  )
+
   it.effect(
     "a migration cuts off an autovacuum of the table that it needs, and holds up no commit meanwhile",
     () =>
