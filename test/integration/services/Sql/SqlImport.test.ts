@@ -1,13 +1,9 @@
 import { assert, layer } from "@effect/vitest"
-import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import { UserId } from "../../../../src/domain/Score.ts"
 import type { ImportedScore, ImportOutcome } from "../../../../src/services/Sql/SqlImport.ts"
-import { SqlModeration } from "../../../../src/services/Sql/SqlModeration.ts"
-import * as SqlModerationPostgres from "../../../../src/services/Sql/SqlModerationPostgres.ts"
 import { by, Engine, operatorOn, serviceOn } from "./fixtures.ts"
 import { consistent, importOn, openImport, RULES, scoreOf, state } from "./importFixtures.ts"
 import { numbers } from "./ranksFixtures.ts"
@@ -68,16 +64,6 @@ layer(Engine.layer, OPTIONS)("SqlImport", (it) => {
       )
       yield* consistent(operator)
       assert.deepStrictEqual(yield* imports.apply([], RULES), [])
-    }),
-  )
-
-  it.effect("makes players whom nobody can name by an empty text", () =>
-    Effect.gen(function* () {
-      const { url, imports } = yield* openImport
-      yield* imports.apply([scoreOf("a", 5)], { ...RULES, isVerified: false })
-      const moderation = Context.get(yield* Layer.build(SqlModerationPostgres.layerFrom(url)), SqlModeration)
-      assert.deepStrictEqual(yield* moderation.findPlayers(""), [])
-      assert.lengthOf(yield* moderation.findPlayers("a"), 1)
     }),
   )
 
