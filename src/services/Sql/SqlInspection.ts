@@ -5,7 +5,7 @@ import type { SqlFailure } from "./Sql.ts"
 
 /**
  * One check of the stored data. `history`: each score is the sum of its history, whose increments are 1, 2, 3 … .
- * `keys`: no idempotency key counted twice while it was remembered, and each names the event that it counted. `players`:
+ * `keys`: no idempotency key counted twice while it was remembered, and each key, also of an operator, names its event. `players`:
  * each score has a player. `ranks`: what ranks are read from is what a count gives.
  */
 export interface DataCheck {

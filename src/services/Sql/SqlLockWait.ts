@@ -12,6 +12,9 @@ import { monotonicMillis } from "../../foundation/MonotonicTime.ts"
  */
 const LOCK_TIMEOUT_MILLIS = 300
 
+/** The wait for the end of a table's maintenance, beyond `deadlock_timeout`: an autovacuum ends its work in tidy order. */
+const MAINTENANCE_MILLIS = 1_000
+
 /** Between two attempts, for those who queued behind the last one; with jitter, so that several starts do not meet. */
 const PAUSE_MILLIS = { least: 700, most: 1_500 }
 
@@ -38,10 +41,16 @@ const Blockers = Schema.Array(
     state: Schema.NullOr(Schema.String),
     queryStart: Schema.NullOr(Schema.String),
     transactionStart: Schema.NullOr(Schema.String),
+    /** The table that it maintains and a migrator waits for. */
+    maintains: Schema.optionalKey(Schema.NullOr(Schema.String)),
   }),
 )
 type Blockers = typeof Blockers.Type
 const decodeBlockers = Schema.decodeUnknownEffect(Blockers)
+
+/** What an operator may know about a session. Only an autovacuum is in a database without being anybody's. */
+const SESSION = `pid, case when usesysid is null then 'autovacuum' else application_name end as application, state,
+  query_start::text as "queryStart", xact_start::text as "transactionStart"`
 
 /** Who holds up the migrators at this moment, but for themselves: the look itself is a transaction, too. Never the text of a statement: that may contain anything. */
 const blockersOf = (sql: SqlClient.SqlClient) =>
@@ -50,7 +59,10 @@ const blockersOf = (sql: SqlClient.SqlClient) =>
 with waiting as materialized (select pid from pg_stat_activity
   where application_name = ${MIGRATOR} and datname = current_database() and wait_event_type = 'Lock'),
 blocking as materialized (select distinct unnest(pg_blocking_pids(pid)) as pid from waiting)
-select pid, application_name as application, state, query_start::text as "queryStart", xact_start::text as "transactionStart"
+select ${sql.literal(SESSION)}, (select min(has.relation::regclass::text) from pg_locks has
+    join pg_locks wants on wants.relation = has.relation and wants.database = has.database and not wants.granted
+    where has.pid = blocking.pid and has.granted and has.mode = 'ShareUpdateExclusiveLock'
+      and wants.pid in (select pid from waiting)) as maintains
 from blocking join pg_stat_activity using (pid) where application_name is distinct from ${MIGRATOR} order by pid`,
     decodeBlockers,
   )
@@ -59,7 +71,7 @@ from blocking join pg_stat_activity using (pid) where application_name is distin
 const holdersOf = (sql: SqlClient.SqlClient, table: string) =>
   Effect.flatMap(
     sql`
-select distinct pid, application_name as application, state, query_start::text as "queryStart", xact_start::text as "transactionStart"
+select distinct ${sql.literal(SESSION)}
 from pg_locks join pg_stat_activity using (pid)
 where relation = to_regclass(${table}) and pid <> pg_backend_pid()
   and mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock') order by pid`,
@@ -75,6 +87,8 @@ const makeAccount = (what: string) => {
   let warnedAt = Number.NEGATIVE_INFINITY
   let last: Blockers = []
   return {
+    /** The table whose maintenance was last seen to hold it up. */
+    maintained: () => last.find(({ maintains }) => typeof maintains === "string")?.maintains ?? undefined,
     /** It does not wait any more. */
     over: () => {
       since = undefined
@@ -138,6 +152,18 @@ const attempts = Effect.fnUntraced(function* <A, E, R>(
   }
 })
 
+/**
+ * Waits until nobody maintains a table, and lets nobody begin until the transaction ends. This wait is in nobody's way but that
+ * of other maintenance, so it may last as long as PostgreSQL takes to end an autovacuum for it, which is `deadlock_timeout`: an
+ * attempt is over before that.
+ */
+export const withoutMaintenance = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, table: string) {
+  yield* sql`select set_config('lock_timeout', (setting::int + ${MAINTENANCE_MILLIS}::int)::text, true)
+from pg_settings where name = 'deadlock_timeout'`
+  yield* sql`lock table ${sql.literal(table)} in share update exclusive mode`
+  yield* sql`select set_config('lock_timeout', ${String(LOCK_TIMEOUT_MILLIS)}, true)`
+})
+
 /** A transaction whose statements may take any time, but wait for a lock only so long that nobody behind them fails. */
 const patientTransaction = <A, E, R>(sql: SqlClient.SqlClient, transaction: Effect.Effect<A, E, R>) =>
   sql.withTransaction(
@@ -174,8 +200,12 @@ export const waitingForLocks = <A, E, R>(
   transaction: Effect.Effect<A, E, R>,
 ) => {
   const account = makeAccount(wait.what)
+  const attempt = Effect.suspend(() => {
+    const table = account.maintained()
+    return table === undefined ? transaction : Effect.andThen(withoutMaintenance(sql, table), transaction)
+  })
   return Effect.raceFirst(
-    attempts(patientTransaction(sql, transaction), account, {
+    attempts(patientTransaction(sql, attempt), account, {
       blockers: Effect.succeed([]),
       pauseMillis: PAUSE_MILLIS,
     }),
@@ -196,9 +226,12 @@ export const waitingForTransactions = <A, E, R>(
   sql`set statement_timeout = 0`.pipe(
     // A lock that waits in nobody's way needs no limit, and a build that is cut off is lost.
     Effect.andThen(sql`set lock_timeout = 0`),
+    // By a stricter default, a statement beside increments would fail.
+    Effect.andThen(sql`set default_transaction_isolation = 'read committed'`),
     Effect.andThen(statements),
     // A reset fails only with its connection, and the settings end with that, too.
     Effect.ensuring(Effect.ignore(sql`reset statement_timeout`)),
     Effect.ensuring(Effect.ignore(sql`reset lock_timeout`)),
+    Effect.ensuring(Effect.ignore(sql`reset default_transaction_isolation`)),
     Effect.raceFirst(watch(wait.watcher, makeAccount(wait.what), true)),
   )

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { waitingForTable } from "./SqlLockWait.ts"
+import { waitingForTable, withoutMaintenance } from "./SqlLockWait.ts"
 
 /**
  * The levels that processes of an earlier release look ranks up in. The triggers maintain them beside the nodes until
@@ -29,6 +29,7 @@ export const retireOldRanks = (sql: SqlClient.SqlClient) =>
         readonly present: boolean
       }>`select to_regclass(${OLD_LEVELS}) is not null as present`
       if ((yield* present)[0]?.present !== true) return false
+      yield* withoutMaintenance(sql, "scores")
       yield* sql`lock table scores in share row exclusive mode`
       yield* sql`drop view if exists players_at_least`
       yield* sql`drop table if exists old_players_at_least, old_ranks_ended`

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
-import { Count, UserId } from "../../domain/Score.ts"
+import { Count, NO_ADDRESS, UserId } from "../../domain/Score.ts"
 import type { Moderation } from "./SqlModeration.ts"
 
 const FoundPlayerRow = Schema.Struct({
@@ -33,6 +33,8 @@ from found u left join scores s on s.user_id = u.id order by u.id limit ${FOUND_
 
 /** See `SqlModeration.findPlayers`. */
 export const findPlayers = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, query: string) {
+  // Every imported player without an address is stored with this one.
+  if (query === NO_ADDRESS) return []
   const ways = [
     playersStatement(sql, "id", query),
     playersStatement(sql, "email", query),

@@ -41,7 +41,12 @@ wrong as materialized (
   union all
   select k.user_id, k.event_id, 'a stored key names this event, which has another key or is not there'
   from idempotency_keys k left join score_events e on e.user_id = k.user_id and e.id = k.event_id
-  where e.key is distinct from k.key)
+  where e.key is distinct from k.key
+  union all
+  select k.user_id, k.event_id, 'a key of an operator names this event, which is another one or is not there'
+  from operator_keys k left join score_events e on e.user_id = k.user_id and e.id = k.event_id
+  where case k.kind when 'corrected' then e.kind = k.kind and e.key = k.key when 'undone' then e.kind = k.kind and e.undoes::text = k.key
+    when 'imported' then e.kind = k.kind and e.user_id || ' ' || e.score_after = k.key else e.id is not null end is not true)
 select json_build_object('keys', (select count(*) from idempotency_keys),
     'eventsWithKey', (select count(*) from score_events where key is not null and kind = 'increment')) as looked,
   (select count(*)::float8 from wrong) as differences,

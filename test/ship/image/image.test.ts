@@ -185,7 +185,7 @@ layer(Shipped.layer, { timeout: "20 minutes", excludeTestServices: true })("The 
       const args = ["src/main-admin.ts", "ranks", "verify"]
       const verified = yield* runner.once(images.product, { args, env })
       assert.strictEqual(verified.code, 0, verified.output)
-      assert.include(verified.output, "every level is right")
+      assert.include(verified.output, "every rank is right")
     }),
   )
 

@@ -109,6 +109,11 @@ describe("ownPlace", () => {
       assert.isUndefined(rowOf(scores, ada(), undefined))
     })
 
+    it("is not the row of a player without an address, whose whole name is a mask", () => {
+      assert.strictEqual(rowOf(board(["b@x", 9], ["…", 5]), ada(5), undefined), -1)
+      assert.strictEqual(rowOf(board(["…", 5], ["a…a@example.com", 4]), ada(5), undefined), 1)
+    })
+
     it("does not match a mask that shows more characters than the address has", () => {
       const viewer = { ...ada(5), email: "a@x" }
       assert.strictEqual(rowOf(board(["a\u2026a@x", 5]), viewer, undefined), -1)

@@ -86,6 +86,8 @@ const MASK = "…"
 const MAX_PENDING = 20
 
 const matchesMask = (shown: string, own: string): boolean => {
+  // Only a player without an address has no other character, and the viewer has one.
+  if (shown === MASK) return false
   const [head, tail, ...more] = shown.split(MASK)
   return head !== undefined && tail !== undefined && more.length === 0
     ? own.length >= head.length + tail.length && own.startsWith(head) && own.endsWith(tail)

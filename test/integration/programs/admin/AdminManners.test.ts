@@ -144,7 +144,7 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("An ad
         const { moderation, sql, url } = yield* withAda
         yield* sql`insert into users (id, email) values
         ('grace', 'Grace@Example.com'), ('twin-1', 'Twin@example.com'), ('twin-2', 'twin@example.com'),
-        ('trio-1', 'TRIO@example.com'), ('trio-2', 'Trio@example.com')`
+        ('trio-1', 'TRIO@example.com'), ('trio-2', 'Trio@example.com'), ('unnamed', '')`
         for (const [query, ids] of [
           ["ADA@example.com", ["ada"]],
           ["grace@example.com", ["grace"]],
@@ -154,6 +154,7 @@ layer(Engine.layer, { timeout: "60 seconds", excludeTestServices: true })("An ad
           ["grace", ["grace"]],
           ["GRACE", []],
           ["nobody@example.com", []],
+          ["", []],
         ] as const) {
           const found = yield* moderation.findPlayers(query)
           assert.deepStrictEqual(

@@ -7,9 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
-import * as References from "effect/References"
 import { explain } from "../../../../src/programs/process/Startup.ts"
 import { atUrl } from "../../../../src/services/Sql/SqlAddress.ts"
 import * as SqlDatabase from "../../../../src/services/Sql/SqlDatabase.ts"
@@ -19,7 +17,7 @@ import { known } from "../../../../src/services/Sql/SqlMigrations.ts"
 import { SqlUpkeep } from "../../../../src/services/Sql/SqlUpkeep.ts"
 import * as SqlUpkeepPostgres from "../../../../src/services/Sql/SqlUpkeepPostgres.ts"
 import { until } from "../../../support/fixtures.ts"
-import { by, Engine, operatorOn, serviceOn, setup } from "./fixtures.ts"
+import { by, Engine, logged, operatorOn, serviceOn, setup } from "./fixtures.ts"
 
 const OPTIONS = { timeout: "20 seconds", excludeTestServices: true } as const
 
@@ -45,15 +43,6 @@ select tablename as name from pg_tables where schemaname = 'public'`
   yield* Deferred.await(reads)
   return { end: Effect.andThen(Deferred.succeed(end, undefined), Fiber.join(session)) }
 })
-
-/** Runs a migration, and collects what it logs. */
-const logged = <A, E, R>(work: Effect.Effect<A, E, R>) => {
-  const lines: Array<string> = []
-  const logger = Logger.make(({ message, fiber }) => {
-    lines.push(JSON.stringify([message, fiber.getRef(References.CurrentLogAnnotations)]))
-  })
-  return { lines, work: Effect.provide(work, Logger.layer([logger])) }
-}
 
 /** Takes back the migration that builds indexes outside of a transaction, as in a database of an earlier release. */
 const older = (operator: PgClient.PgClient) =>

@@ -2,7 +2,9 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import type * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
 import { UserId } from "../../../../src/domain/Score.ts"
 import { type IncrementRequest, Sql } from "../../../../src/services/Sql/Sql.ts"
 import * as SqlPostgres from "../../../../src/services/Sql/SqlPostgres.ts"
@@ -56,3 +58,12 @@ export const by = (
   tokenId: undefined,
   ...rest,
 })
+
+/** Does something, and collects what it logs. */
+export const logged = <A, E, R>(work: Effect.Effect<A, E, R>) => {
+  const lines: Array<string> = []
+  const logger = Logger.make(({ message, fiber }) => {
+    lines.push(JSON.stringify([message, fiber.getRef(References.CurrentLogAnnotations)]))
+  })
+  return { lines, work: Effect.provide(work, Logger.layer([logger])) }
+}
