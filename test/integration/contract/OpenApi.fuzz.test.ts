@@ -36,64 +36,68 @@ layer(Engine.layer, OPTIONS)("The contract", (it) => {
   it.layer(api({ players: 3, env: { UNAUTHORIZED_RATE_LIMIT_ADDRESS: "0" } }))(
     "of a healthy server",
     (it) => {
-      it.effect("holds for requests of all kinds", () =>
-        Effect.gen(function* () {
-          const { operations, judge } = yield* contract
-          const player = yield* signInAs(0)
-          // A sign-out ends its own sign-in alone.
-          const leaving = yield* signInAs(1)
-          const cases = yield* Effect.forEach(operations, (operation) => {
-            const { headers, bodyOf } = operation.operationId === "logout" ? leaving : player
-            return casesOf(operation, {
-              seed: SEED,
-              headers: operation.needsToken ? headers : {},
-              base: bodyOf(operation),
+      it.effect(
+        "holds for requests of all kinds",
+        () =>
+          Effect.gen(function* () {
+            const { operations, judge } = yield* contract
+            const player = yield* signInAs(0)
+            // A sign-out ends its own sign-in alone.
+            const leaving = yield* signInAs(1)
+            const cases = yield* Effect.forEach(operations, (operation) => {
+              const { headers, bodyOf } = operation.operationId === "logout" ? leaving : player
+              return casesOf(operation, {
+                seed: SEED,
+                headers: operation.needsToken ? headers : {},
+                base: bodyOf(operation),
+              })
             })
-          })
-          const outcomes = yield* Effect.forEach(
-            cases.flat(),
-            (one) =>
-              Effect.map(ask(one.path, one.request), (answer) => ({
-                seen: `${one.operation.operationId} ${answer.status}`,
-                wrong: complaints(judge, one, answer),
-              })),
-            { concurrency: 2 },
-          )
-          assert.deepStrictEqual(
-            outcomes.flatMap(({ wrong }) => wrong),
-            [],
-          )
-          // All that a healthy server can answer to these requests, it has answered.
-          assert.deepStrictEqual([...new Set(outcomes.map(({ seen }) => seen))].toSorted(), [
-            "getBoard 200",
-            "getHistory 200",
-            "getHistory 400",
-            "getHistory 401",
-            "getPage 200",
-            "getPage 400",
-            "getStanding 200",
-            "getStanding 401",
-            "incrementScore 200",
-            "incrementScore 400",
-            "incrementScore 401",
-            "incrementScore 413",
-            "login 200",
-            "login 400",
-            "login 401",
-            "login 413",
-            "login 415",
-            "logout 204",
-            "logout 400",
-            "logout 401",
-            "logout 413",
-            "logout 415",
-            "refresh 200",
-            "refresh 400",
-            "refresh 401",
-            "refresh 413",
-            "refresh 415",
-          ])
-        }),
+            const outcomes = yield* Effect.forEach(
+              cases.flat(),
+              (one) =>
+                Effect.map(ask(one.path, one.request), (answer) => ({
+                  seen: `${one.operation.operationId} ${answer.status}`,
+                  wrong: complaints(judge, one, answer),
+                })),
+              { concurrency: 2 },
+            )
+            assert.deepStrictEqual(
+              outcomes.flatMap(({ wrong }) => wrong),
+              [],
+            )
+            // All that a healthy server can answer to these requests, it has answered.
+            assert.deepStrictEqual([...new Set(outcomes.map(({ seen }) => seen))].toSorted(), [
+              "getBoard 200",
+              "getHistory 200",
+              "getHistory 400",
+              "getHistory 401",
+              "getPage 200",
+              "getPage 400",
+              "getStanding 200",
+              "getStanding 401",
+              "incrementScore 200",
+              "incrementScore 400",
+              "incrementScore 401",
+              "incrementScore 413",
+              "login 200",
+              "login 400",
+              "login 401",
+              "login 413",
+              "login 415",
+              "logout 204",
+              "logout 400",
+              "logout 401",
+              "logout 413",
+              "logout 415",
+              "refresh 200",
+              "refresh 400",
+              "refresh 401",
+              "refresh 413",
+              "refresh 415",
+            ])
+          }),
+        // A thousand requests, one after the other in two lines.
+        180_000,
       )
 
       it.effect("holds for 304, HEAD and a request without a Host", () =>
